@@ -1,0 +1,41 @@
+/**
+ * The ordered list of fields of one message (RFC 9110 section 5): order, case and duplicates are kept as they came.
+ * A list, never an object: a peer chooses the names.
+ */
+export interface Field {
+  /** As it came, in the peer's case. */
+  readonly name: string;
+  /** `name` in lower case, made once when the head is parsed. */
+  readonly lower: string;
+  /** Without the white space around it (RFC 9112 section 5.1); bytes 0x80–0xFF as latin1. */
+  readonly value: string;
+}
+export type FieldList = readonly Field[];
+
+export const field = (name: string, value: string): Field => ({ name, lower: name.toLowerCase(), value });
+
+/** The value of the first field of that lower-case name, or undefined. Use it only where a second one was ruled out. */
+export function firstValue(list: FieldList, lower: string): string | undefined {
+  for (const each of list) if (each.lower === lower) return each.value;
+  return undefined;
+}
+
+/** How many field lines have that lower-case name. */
+export function countOf(list: FieldList, lower: string): number {
+  let count = 0;
+  for (const each of list) if (each.lower === lower) count++;
+  return count;
+}
+
+/** The list without any field of that lower-case name: no copy is left behind, everything else keeps its place. */
+export const without = (list: FieldList, lower: string): FieldList => list.filter((each) => each.lower !== lower);
+
+/** Whether a comma-separated field (all its lines) holds the token, in any case (RFC 9110 section 5.6.1). */
+export function hasToken(list: FieldList, lower: string, token: string): boolean {
+  for (const each of list) {
+    if (each.lower !== lower) continue;
+    if (each.value.toLowerCase() === token) return true;
+    for (const part of each.value.split(',')) if (part.trim().toLowerCase() === token) return true;
+  }
+  return false;
+}

@@ -1,0 +1,50 @@
+import type { Code } from '../errors.ts';
+import type { FieldList } from '../headers/field-list.ts';
+import type { Place, Scheme } from './model.ts';
+import type { CompiledRule } from './compiled.ts';
+import type { Plan } from '../inject/plan.ts';
+
+/** What the policy is asked about one request. All of it is as the upstream would receive it, before any edit of ours. */
+export interface RequestFacts {
+  readonly method: string;
+  readonly scheme: Scheme;
+  /** Canonical: lower-case A-labels, or an IP literal (IPv6 in brackets). */
+  readonly host: string;
+  readonly port: number;
+  /** The path as it came, beginning with `/` (or `*` for OPTIONS), without the query. */
+  readonly path: string;
+  /** The query as it came, without `?`; null if there was none. */
+  readonly query: string | null;
+  /** After hop-by-hop and nominated fields are gone (SEMANTICS.md 5). */
+  readonly fields: FieldList;
+  /** A WebSocket upgrade was asked for. */
+  readonly websocket: boolean;
+}
+
+/**
+ * The verdict on one request. `would-deny` is a denial that `mode: observe` turns into a pass, always without a credential.
+ * `rule` is the rule that decided; null where `default` did, or where no rule of the host held.
+ */
+export type Decision =
+  | { readonly effect: 'allow'; readonly rule: CompiledRule | null; readonly plan: Plan }
+  | (Denial & { readonly effect: 'would-deny'; readonly plan: Plan })
+  | (Denial & { readonly effect: 'deny' });
+
+export interface Denial {
+  readonly code: Code;
+  readonly rule: CompiledRule | null;
+  /** One sentence of canonical data, for the answer and the audit line. */
+  readonly reason: string;
+  readonly hint?: string;
+}
+
+/**
+ * The verdict on a tunnel, before anything is read from it (SEMANTICS.md 1).
+ * `intercept`: some rule could allow something on this host and port. `opaque`: bytes pass after a ClientHello that names the
+ * authority. `raw`: an address literal that `subnets.allow` holds; bytes pass as they are.
+ */
+export type TunnelDecision =
+  | { readonly kind: 'intercept'; readonly observed: boolean }
+  | { readonly kind: 'opaque'; readonly rule: CompiledRule | null; readonly effect: 'allow' | 'would-deny' }
+  | { readonly kind: 'raw'; readonly place: Place }
+  | (Denial & { readonly kind: 'deny' });

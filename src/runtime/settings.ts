@@ -1,0 +1,73 @@
+import type { SecretSource } from '../policy/model.ts';
+
+/** Where to listen: TCP, or a Unix domain socket. Prints as `host:port` or `unix:/path`. */
+export type ListenAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly text: string }
+  | { readonly kind: 'unix'; readonly path: string; readonly text: string };
+
+/** `limits` of postern.yaml. Bytes and milliseconds. */
+export interface Limits {
+  readonly connections: number;
+  readonly connectionsPerSandbox: number;
+  readonly headBytes: number;
+  readonly headFields: number;
+  readonly clientHeadMs: number;
+  readonly connectMs: number;
+  readonly tlsMs: number;
+  readonly responseHeadMs: number;
+  readonly idleMs: number;
+  readonly tunnelIdleMs: number;
+  readonly drainMs: number;
+  readonly leafCacheEntries: number;
+  readonly dnsCacheMs: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  connections: 10_000,
+  connectionsPerSandbox: 2_000,
+  headBytes: 64 * 1024,
+  headFields: 200,
+  clientHeadMs: 30_000,
+  connectMs: 10_000,
+  tlsMs: 10_000,
+  responseHeadMs: 600_000,
+  idleMs: 300_000,
+  tunnelIdleMs: 3_600_000,
+  drainMs: 30_000,
+  leafCacheEntries: 2_000,
+  dnsCacheMs: 60_000,
+};
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+/** postern.yaml, read and validated: plain data, paths absolute, addresses canonical. */
+export interface Settings {
+  /** The file it came from; null for the embedded defaults. */
+  readonly file: string | null;
+  /** SHA-256 of the text, hex. */
+  readonly hash: string;
+  readonly listen: { readonly proxy: readonly ListenAddress[] };
+  readonly admin: { readonly listen: readonly ListenAddress[]; readonly token: SecretSource | null };
+  /** A file or a folder. */
+  readonly policies: string;
+  readonly ca: { readonly dir: string; readonly leafTtlMs: number };
+  readonly upstream: {
+    /** PEM files added to the system roots. */
+    readonly trust: readonly string[];
+    /** `host:port` of resolvers; empty means the system's. */
+    readonly dns: readonly string[];
+    /** Canonical host to canonical addresses. */
+    readonly hosts: readonly { readonly host: string; readonly addresses: readonly string[] }[];
+    /** CIDRs of forbidden space that rules which name the host may reach. */
+    readonly allowAddresses: readonly string[];
+  };
+  readonly limits: Limits;
+  readonly log: {
+    readonly level: LogLevel;
+    /** `stdout` or an absolute path. */
+    readonly audit: string;
+    readonly auditRequired: boolean;
+  };
+  readonly strictFiles: boolean;
+}
+

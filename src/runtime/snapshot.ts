@@ -1,0 +1,40 @@
+import type { SecureContext } from 'node:tls';
+import type { AddressPolicy } from '../address/policy.ts';
+import type { CompiledPolicy } from '../policy/compiled.ts';
+import type { Finding } from '../policy/model.ts';
+import type { Vault } from '../secrets/secret.ts';
+import type { LeafContexts } from '../tls/leaf-contexts.ts';
+import type { IdentityIndex } from './identity.ts';
+import type { Settings } from './settings.ts';
+
+/** One sandbox in one generation. */
+export interface Sandbox {
+  readonly name: string;
+  /** null: its files never loaded, or went away (503 `POLICY_UNAVAILABLE`). */
+  readonly policy: CompiledPolicy | null;
+  readonly vault: Vault;
+  /** The files it came from, and the SHA-256 over their texts in order. */
+  readonly files: readonly string[];
+  readonly hash: string;
+}
+
+/**
+ * One generation: everything a request needs to be decided and sent, frozen. A request holds one from start to end; a reload makes
+ * another and swaps one reference (contract promise 5).
+ */
+export interface Snapshot {
+  /** From 1, one more at each swap. */
+  readonly generation: number;
+  /** SHA-256 over the texts of every file of this generation, never over values. */
+  readonly hash: string;
+  readonly settings: Settings;
+  readonly sandboxes: ReadonlyMap<string, Sandbox>;
+  readonly identity: IdentityIndex;
+  readonly addresses: AddressPolicy;
+  /** Trust anchors and protocol versions of every upstream connection. */
+  readonly upstreamContext: SecureContext;
+  /** Contexts of leaves that we mint, under the CA of this generation. */
+  readonly leaves: LeafContexts;
+  /** What did not load, and doubts: shown in `/v1/status` and on the terminal. */
+  readonly findings: readonly Finding[];
+}

@@ -1,0 +1,43 @@
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+
+/**
+ * A secret value that cannot be printed by accident. `open()` is called in `inject/` only, and a test reads the sources for it.
+ * Every way to print one gives `[secret NAME]`.
+ */
+export class Secret {
+  readonly name: string;
+  readonly #value: string;
+
+  constructor(name: string, value: string) {
+    this.name = name;
+    this.#value = value;
+  }
+
+  /** The value itself. Only the file that applies a plan to a request may call this. */
+  open(): string {
+    return this.#value;
+  }
+
+  /** Whether both hold the same value; tells a rotation from a rewrite of the same file. */
+  equals(other: Secret): boolean {
+    return this.#value === other.#value;
+  }
+
+  toString(): string {
+    return `[secret ${this.name}]`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  [INSPECT](): string {
+    return this.toString();
+  }
+}
+
+/**
+ * The secrets of one sandbox in one generation, by the name its policy gives them.
+ * A secret that could not be had is present with the reason, so that a request that needs it is answered 503 and no other is.
+ */
+export type Vault = ReadonlyMap<string, Secret | { readonly unavailable: string }>;
