@@ -121,3 +121,19 @@ export interface PolicySpec {
   readonly rules: readonly RuleSpec[];
   readonly subnets: SubnetsSpec;
 }
+
+/** The policy of one sandbox after merging: the unit that is compiled, hashed and replaced. */
+export interface SandboxSpec {
+  readonly name: string;
+  readonly files: readonly string[];
+  /** SHA-256 over the hashes of `files`, in order, hex. */
+  readonly hash: string;
+  /** null: the sandbox `default` of files without `sandbox`, which everyone is. */
+  readonly match: readonly MatchSpec[] | null;
+  readonly default: 'deny' | 'allow';
+  readonly mode: 'enforce' | 'observe';
+  readonly introspect: boolean;
+  readonly secrets: readonly SecretSpec[];
+  readonly rules: readonly RuleSpec[];
+  readonly subnets: SubnetsSpec;
+}

@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls';
-import type { AddressPolicy } from '../address/policy.ts';
+import type { AddressPolicy } from '../upstream/address-policy.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { Finding } from '../policy/model.ts';
 import type { Vault } from '../secrets/secret.ts';

@@ -1,3 +1,5 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
 /**
@@ -23,6 +25,11 @@ export class Secret {
     return this.#value === other.#value;
   }
 
+  /** Whether a peer's text is this value, in time that does not depend on where they differ. */
+  matches(candidate: string): boolean {
+    return timingSafeEqual(digest(this.#value), digest(candidate));
+  }
+
   toString(): string {
     return `[secret ${this.name}]`;
   }
@@ -35,6 +42,8 @@ export class Secret {
     return this.toString();
   }
 }
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 /**
  * The secrets of one sandbox in one generation, by the name its policy gives them.

@@ -1,5 +1,5 @@
 import type { CompiledPolicy } from '../policy/compiled.ts';
-import type { Ip } from './ip.ts';
+import type { Ip } from '../address/ip.ts';
 
 /** Who asks for an address: a host that a rule names, a host that only `default: allow` or `observe` lets pass, or a literal of `subnets.allow`. */
 export type Claim = 'named' | 'unnamed' | 'subnet';
