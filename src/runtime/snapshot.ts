@@ -1,9 +1,10 @@
 import type { SecureContext } from 'node:tls';
-import type { AddressPolicy } from '../upstream/address-policy.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { Finding } from '../policy/model.ts';
 import type { Vault } from '../secrets/secret.ts';
 import type { LeafContexts } from '../tls/leaf-contexts.ts';
+import type { AddressPolicy } from '../upstream/address-policy.ts';
+import type { HostResolver } from '../upstream/resolver.ts';
 import type { IdentityIndex } from './identity.ts';
 import type { Settings } from './settings.ts';
 
@@ -31,6 +32,8 @@ export interface Snapshot {
   readonly sandboxes: ReadonlyMap<string, Sandbox>;
   readonly identity: IdentityIndex;
   readonly addresses: AddressPolicy;
+  /** Names to addresses; kept from the generation before where `upstream.dns` and `upstream.hosts` did not change. */
+  readonly resolver: HostResolver;
   /** Trust anchors and protocol versions of every upstream connection. */
   readonly upstreamContext: SecureContext;
   /** Contexts of leaves that we mint, under the CA of this generation. */

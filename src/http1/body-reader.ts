@@ -1,0 +1,53 @@
+import type { FieldList } from '../headers/field-list.ts';
+import { ChunkedReader } from './chunked.ts';
+import type { Framing } from './framing.ts';
+import type { HeadLimits } from './head.ts';
+import type { Inbox } from './inbox.ts';
+import type { Refused } from './syntax.ts';
+
+/** `more`: nothing to give until more bytes arrive. `end`: the body is complete. */
+export type BodyEvent = Buffer | 'more' | BodyEnd | Refused;
+
+export interface BodyEnd {
+  readonly kind: 'end';
+  readonly trailers: FieldList;
+}
+
+/** Takes the bytes of one body from the front of an inbox, as slices, and nothing after its end. */
+export interface BodyReader {
+  read(inbox: Inbox): BodyEvent;
+  /** Whether the body is complete if the connection ends now. */
+  readonly endsWithConnection: boolean;
+}
+
+const END: BodyEnd = { kind: 'end', trailers: [] };
+
+export function bodyReader(framing: Framing, limits: HeadLimits): BodyReader {
+  switch (framing.kind) {
+    case 'none':
+      return { read: () => END, endsWithConnection: false };
+    case 'length':
+      return new LengthReader(framing.bytes);
+    case 'chunked':
+      return new ChunkedReader(limits);
+    case 'close':
+      return { read: (inbox) => (inbox.length === 0 ? 'more' : inbox.takeAll()), endsWithConnection: true };
+  }
+}
+
+class LengthReader implements BodyReader {
+  readonly endsWithConnection = false;
+  #left: number;
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  read(inbox: Inbox): BodyEvent {
+    if (this.#left === 0) return END;
+    if (inbox.length === 0) return 'more';
+    const bytes = inbox.take(Math.min(this.#left, inbox.length));
+    this.#left -= bytes.length;
+    return bytes;
+  }
+}

@@ -1,0 +1,137 @@
+import { connect as connectTcp, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
+import type { Ip } from '../address/ip.ts';
+import { ProxyError } from '../errors.ts';
+import type { Scheme } from '../policy/model.ts';
+
+/** What is dialled: addresses that were judged, in order, and the name that must be verified. */
+export interface DialTarget {
+  readonly scheme: Scheme | 'tcp';
+  /** Canonical; IPv6 in brackets. */
+  readonly host: string;
+  readonly port: number;
+  readonly addresses: readonly Ip[];
+}
+
+export interface DialOptions {
+  readonly connectMs: number;
+  readonly tlsMs: number;
+  readonly context: SecureContext;
+  readonly session: Buffer | null;
+  readonly onSession: (session: Buffer) => void;
+}
+
+/** Milliseconds before the next address is tried beside the one that has not answered (RFC 8305 section 5). */
+const NEXT_ADDRESS_MS = 250;
+const ALPN_H1 = ['http/1.1'];
+
+/**
+ * Connects to one of the judged addresses and, for https, verifies the certificate for the host. Rejects with `CONNECT_FAILED`,
+ * `CONNECT_TIMEOUT`, `TLS_UNTRUSTED` or `TLS_FAILED`. Nothing is resolved here, and nothing but `addresses` is dialled.
+ */
+export async function dial(target: DialTarget, options: DialOptions): Promise<Socket> {
+  const socket = await connected(target, options.connectMs);
+  if (target.scheme !== 'https') return socket;
+  return secured(socket, target, options);
+}
+
+function connected(target: DialTarget, connectMs: number): Promise<Socket> {
+  const socket = connectTcp(tcpOptions(target));
+  return settled(socket, 'connect', connectMs, (cause) => {
+    if (cause === 'timeout')
+      return fault('CONNECT_TIMEOUT', `${target.host} did not accept a connection in time`, true);
+    return fault('CONNECT_FAILED', `no connection to ${target.host} could be made`, true, cause);
+  });
+}
+
+function tcpOptions(target: DialTarget): TcpNetConnectOpts {
+  const [only] = target.addresses;
+  const common = { port: target.port, noDelay: true, keepAlive: true, allowHalfOpen: true } as const;
+  if (target.addresses.length === 1 && only !== undefined) return { ...common, host: only.text };
+  // Node tries the addresses that `lookup` answers one after another, families taken in turns, and drops the losers.
+  const lookup: LookupFunction = (_host, _options, answer) => {
+    answer(
+      null,
+      target.addresses.map((ip) => ({ address: ip.text, family: ip.family })),
+    );
+  };
+  return {
+    ...common,
+    host: 'judged.invalid',
+    lookup,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
+  };
+}
+
+function secured(socket: Socket, target: DialTarget, options: DialOptions): Promise<TLSSocket> {
+  // A literal has no SNI (RFC 6066 section 3); its certificate is checked for the address.
+  const literal = target.host.startsWith('[') || /^[0-9.]+$/.test(target.host);
+  const name = target.host.replace(/^\[|\]$/g, '');
+  const secure = connectTls({
+    socket,
+    host: name,
+    ...(literal ? {} : { servername: name }),
+    secureContext: options.context,
+    ALPNProtocols: ALPN_H1,
+    ...(options.session === null ? {} : { session: options.session }),
+  });
+  secure.on('session', options.onSession);
+  return settled(secure, 'secureConnect', options.tlsMs, (cause) => {
+    if (cause === 'timeout')
+      return fault('TLS_FAILED', `${target.host} did not finish the TLS handshake in time`, true);
+    const untrusted = isTrustFailure(cause);
+    const reason = untrusted
+      ? `the certificate of ${target.host} is not trusted or names another host`
+      : `the TLS handshake with ${target.host} failed`;
+    return fault(untrusted ? 'TLS_UNTRUSTED' : 'TLS_FAILED', reason, false, cause);
+  });
+}
+
+/** Waits for one event of a socket, its failure or the time limit; on failure the socket is destroyed. */
+function settled<S extends Socket>(
+  socket: S,
+  event: 'connect' | 'secureConnect',
+  limitMs: number,
+  toError: (cause: unknown) => ProxyError,
+): Promise<S> {
+  // For the socket's whole life: an error event that nobody hears ends the process.
+  socket.on('error', ignore);
+  return new Promise((resolve, reject) => {
+    const done = (error: ProxyError | null): void => {
+      clearTimeout(timer);
+      socket.off(event, onReady);
+      socket.off('error', onError);
+      socket.off('close', onClose);
+      if (error === null) return resolve(socket);
+      socket.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(() => done(toError('timeout')), limitMs);
+    const onReady = (): void => done(null);
+    const onError = (error: Error): void => done(toError(error));
+    const onClose = (): void => done(toError(undefined));
+    socket.on(event, onReady);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  });
+}
+
+function ignore(): void {}
+
+function fault(
+  code: 'CONNECT_FAILED' | 'CONNECT_TIMEOUT' | 'TLS_UNTRUSTED' | 'TLS_FAILED',
+  reason: string,
+  retryable: boolean,
+  cause?: unknown,
+): ProxyError {
+  return new ProxyError(code, { stage: 'dispatch', side: 'upstream', reason, retryable, cause });
+}
+
+/** X509 verification results of OpenSSL, as Node names them, and the identity check that follows. */
+const TRUST_CODES =
+  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_|ERROR_IN_CERT|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME_MISMATCH|ERR_TLS_CERT_ALTNAME)/;
+
+function isTrustFailure(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' && TRUST_CODES.test(cause.code);
+}

@@ -1,0 +1,138 @@
+import { type Code, ProxyError } from '../errors.ts';
+import { firstValue, hasToken } from '../headers/field-list.ts';
+import { bodyReader } from '../http1/body-reader.ts';
+import { type Framing, responseFraming } from '../http1/framing.ts';
+import { HeadCutter, type HeadLimits } from '../http1/head.ts';
+import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
+import type { Refused } from '../http1/syntax.ts';
+import { type BodyFaults, H1Body } from '../wire/h1-body.ts';
+import type { Wire, WireOwner } from '../wire/wire.ts';
+import type { Origin } from './origin.ts';
+
+/** Interim answers (1xx) before the final one. More is a flood. */
+const INTERIM_MAX = 32;
+const FAULTS: BodyFaults = { side: 'upstream', invalid: 'RESPONSE_INVALID', cut: 'UPSTREAM_RESET' };
+
+/** A final answer, or 101. `body` is null where the head says that none follows. */
+export interface UpstreamResponse {
+  readonly head: ResponseHead;
+  readonly framing: Framing;
+  readonly body: H1Body | null;
+}
+
+export interface Awaiting {
+  readonly method: string;
+  /** Called for each interim answer but 101. */
+  readonly onInterim: (head: ResponseHead) => void;
+}
+
+/** One HTTP/1.1 connection to an origin: one exchange at a time, idle in the pool between two. */
+export class H1Upstream implements WireOwner {
+  readonly origin: Origin;
+  readonly wire: Wire;
+  /** `address:port` that was judged and dialled, for the audit line and for judging again. */
+  readonly address: string;
+  readonly ip: string;
+  /** Exchanges begun on it. */
+  uses = 0;
+  idleSinceMs = 0;
+  readonly #limits: HeadLimits;
+  readonly #cutter: HeadCutter;
+  #settle: { resolve(response: UpstreamResponse): void; reject(error: ProxyError): void } | null = null;
+  #awaiting: Awaiting | null = null;
+  #interims = 0;
+  #started = false;
+
+  constructor(origin: Origin, wire: Wire, limits: HeadLimits) {
+    this.origin = origin;
+    this.wire = wire;
+    this.#limits = limits;
+    this.#cutter = new HeadCutter(limits);
+    this.ip = wire.socket.remoteAddress ?? '';
+    this.address = `${this.ip.includes(':') ? `[${this.ip}]` : this.ip}:${wire.socket.remotePort ?? 0}`;
+  }
+
+  /** Waits for the answer to the request whose head was written to the wire. Rejects with what went wrong, `retryable` if nothing came. */
+  response(awaiting: Awaiting): Promise<UpstreamResponse> {
+    this.#awaiting = awaiting;
+    this.#interims = 0;
+    this.#started = false;
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      this.wire.give(this);
+      if (this.wire.gone) this.onGone();
+      else this.wire.wake();
+    });
+  }
+
+  onReadable(): void {
+    while (this.#settle !== null) {
+      if (this.wire.inbox.length > 0) this.#started = true;
+      const text = this.#cutter.cut(this.wire.inbox);
+      if (text === null) break;
+      if (typeof text !== 'string') return this.#invalid(text);
+      const head = parseResponseHead(text, this.#limits.headFields);
+      if (head.kind === 'refused') return this.#invalid(head);
+      if (!this.#take(head)) return;
+    }
+    if (this.wire.ended && this.#settle !== null) this.#fail('UPSTREAM_RESET', this.#resetReason());
+  }
+
+  onGone(): void {
+    if (this.#settle !== null) this.#fail('UPSTREAM_RESET', this.#resetReason());
+  }
+
+  onDeadline(): void {
+    this.#fail('HEAD_TIMEOUT', `${this.origin.host} did not begin its answer in time`);
+    this.wire.destroy();
+  }
+
+  /** Whether the connection can carry another exchange after this answer (RFC 9112 section 9.3). */
+  static persists(response: UpstreamResponse): boolean {
+    const { head, framing } = response;
+    if (framing.kind === 'close' || head.status === 101) return false;
+    if (head.version === '1.0') return hasToken(head.fields, 'connection', 'keep-alive');
+    return firstValue(head.fields, 'connection') === undefined || !hasToken(head.fields, 'connection', 'close');
+  }
+
+  /** One head; true to go on with the next. */
+  #take(head: ResponseHead): boolean {
+    if (head.status < 200 && head.status !== 101) {
+      this.#interims++;
+      if (this.#interims > INTERIM_MAX)
+        this.#invalid({ kind: 'refused', verdict: 'invalid', why: 'too many interim answers' });
+      else this.#awaiting?.onInterim(head);
+      return this.#settle !== null;
+    }
+    const framing = responseFraming(head, this.#awaiting?.method ?? 'GET');
+    if (framing.kind === 'refused') {
+      this.#invalid(framing);
+      return false;
+    }
+    const settle = this.#settle;
+    this.#settle = null;
+    this.wire.give(null);
+    const body = framing.kind === 'none' ? null : new H1Body(this.wire, bodyReader(framing, this.#limits), FAULTS);
+    settle?.resolve({ head, framing, body });
+    return false;
+  }
+
+  #resetReason(): string {
+    return `${this.origin.host} closed the connection before it had answered`;
+  }
+
+  #invalid(refusal: Refused): void {
+    this.#fail('RESPONSE_INVALID', `the answer of ${this.origin.host} is not valid: ${refusal.why}`);
+    this.wire.destroy();
+  }
+
+  #fail(code: Code, reason: string): void {
+    const settle = this.#settle;
+    this.#settle = null;
+    this.wire.give(null);
+    const retryable = code === 'UPSTREAM_RESET' && !this.#started;
+    settle?.reject(
+      new ProxyError(code, { stage: 'dispatch', side: 'upstream', reason, retryable, cause: this.wire.error }),
+    );
+  }
+}

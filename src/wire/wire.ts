@@ -1,0 +1,197 @@
+import type { Socket } from 'node:net';
+import { Inbox } from '../http1/inbox.ts';
+import { type Deadline, deadlines } from './deadlines.ts';
+
+/** Who reads from a wire at the moment: a head, a body, a tunnel, or nobody (between requests). */
+export interface WireOwner {
+  /** Bytes are in the inbox, or the peer ended its side (`wire.ended`). Take what you can. */
+  onReadable(): void;
+  /** The socket is closed; called once. */
+  onGone(): void;
+  /** The deadline set with `expireIn` has passed. */
+  onDeadline(): void;
+}
+
+/** Bytes that may lie unread before the socket is paused. One read brings up to 64 KiB. */
+const INBOX_BYTES_MAX = 64 * 1024;
+/** A head and a body piece up to this size leave as one buffer, which is one TLS record and one system call. */
+const JOINED_BYTES_MAX = 16 * 1024;
+
+/**
+ * One socket, TCP or TLS, with back-pressure in both directions and a deadline. The socket keeps being read while nobody takes bytes (up to a
+ * bound), so that a peer that leaves is noticed at once. Nothing here knows HTTP.
+ */
+export class Wire implements Deadline {
+  readonly socket: Socket;
+  readonly inbox = new Inbox();
+  dueMs = Number.POSITIVE_INFINITY;
+  /** The peer ended its side: what is in the inbox is the last. */
+  ended = false;
+  /** The socket is closed. */
+  gone = false;
+  /** Why, if it was an error. */
+  error: Error | null = null;
+  #owner: WireOwner | null = null;
+  #paused = false;
+  #heldHead = '';
+  #drained: (() => void) | null = null;
+  readonly #listeners = {
+    data: (chunk: Buffer) => this.#onData(chunk),
+    end: () => this.#onEnd(),
+    drain: () => this.#onDrain(),
+    close: () => this.#onClose(),
+  };
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on('error', (error) => {
+      this.error = error;
+    });
+    socket.on('data', this.#listeners.data);
+    socket.on('end', this.#listeners.end);
+    socket.on('drain', this.#listeners.drain);
+    socket.on('close', this.#listeners.close);
+    deadlines.add(this);
+  }
+
+  /** Makes `owner` the one that is told; null to keep bytes until somebody wants them. */
+  give(owner: WireOwner | null): void {
+    this.#owner = owner;
+  }
+
+  get owner(): WireOwner | null {
+    return this.#owner;
+  }
+
+  /** Lets the owner look at what is already there, and reads on if the socket was paused. */
+  wake(): void {
+    if (this.inbox.length > 0 || this.ended) this.#owner?.onReadable();
+    this.#adjust();
+  }
+
+  /** Milliseconds until `onDeadline`; replaces the deadline that was set. */
+  expireIn(ms: number): void {
+    this.dueMs = deadlines.nowMs() + ms;
+  }
+
+  expireNever(): void {
+    this.dueMs = Number.POSITIVE_INFINITY;
+  }
+
+  onDue(): void {
+    if (this.#owner === null) this.destroy();
+    else this.#owner.onDeadline();
+  }
+
+  /** Keeps the text of a head until the first body bytes or `flush`, so that both leave together. */
+  holdHead(text: string): void {
+    this.#heldHead += text;
+  }
+
+  /** Writes bytes after the held head. False: use `whenDrained` before writing more. */
+  write(bytes: Buffer): boolean {
+    const head = this.#heldHead;
+    if (head === '') return this.socket.write(bytes);
+    this.#heldHead = '';
+    if (bytes.length <= JOINED_BYTES_MAX) return this.socket.write(joined(head, bytes));
+    this.socket.cork();
+    this.socket.write(head, 'latin1');
+    const more = this.socket.write(bytes);
+    this.socket.uncork();
+    return more;
+  }
+
+  /** Writes a piece with text of the protocol before and after it, as one write where that is cheap. */
+  writeFramed(before: string, bytes: Buffer, after: string): boolean {
+    const head = this.#heldHead + before;
+    this.#heldHead = '';
+    if (bytes.length <= JOINED_BYTES_MAX) return this.socket.write(joined(head, bytes, after));
+    this.socket.cork();
+    this.socket.write(head, 'latin1');
+    this.socket.write(bytes);
+    const more = this.socket.write(after, 'latin1');
+    this.socket.uncork();
+    return more;
+  }
+
+  writeText(text: string): boolean {
+    const head = this.#heldHead;
+    this.#heldHead = '';
+    return this.socket.write(head + text, 'latin1');
+  }
+
+  /** Sends the held head if no body byte has taken it along. */
+  flush(): void {
+    if (this.#heldHead !== '') this.writeText('');
+  }
+
+  /** Calls back once, when what was written has left. */
+  whenDrained(callback: () => void): void {
+    this.#drained = callback;
+  }
+
+  /** Ends our side after what was written; the peer may still send. */
+  end(): void {
+    this.flush();
+    this.socket.end();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** The wire gives its socket away (to TLS): nothing is read or watched here any more. What was unread goes back into the socket. */
+  release(): void {
+    this.#owner = null;
+    deadlines.delete(this);
+    this.socket.off('data', this.#listeners.data);
+    this.socket.off('end', this.#listeners.end);
+    this.socket.off('drain', this.#listeners.drain);
+    this.socket.off('close', this.#listeners.close);
+    this.socket.pause();
+    if (this.inbox.length > 0) this.socket.unshift(this.inbox.takeAll());
+  }
+
+  #onData(chunk: Buffer): void {
+    this.inbox.push(chunk);
+    this.#owner?.onReadable();
+    this.#adjust();
+  }
+
+  #onEnd(): void {
+    this.ended = true;
+    this.#owner?.onReadable();
+  }
+
+  #onDrain(): void {
+    const callback = this.#drained;
+    this.#drained = null;
+    callback?.();
+  }
+
+  #adjust(): void {
+    const full = this.inbox.length >= INBOX_BYTES_MAX;
+    if (full === this.#paused) return;
+    this.#paused = full;
+    if (full) this.socket.pause();
+    else this.socket.resume();
+  }
+
+  #onClose(): void {
+    this.gone = true;
+    this.ended = true;
+    deadlines.delete(this);
+    const owner = this.#owner;
+    this.#owner = null;
+    this.#drained = null;
+    owner?.onGone();
+  }
+}
+
+function joined(before: string, bytes: Buffer, after = ''): Buffer {
+  const whole = Buffer.allocUnsafe(before.length + bytes.length + after.length);
+  whole.write(before, 0, 'latin1');
+  bytes.copy(whole, before.length);
+  if (after !== '') whole.write(after, before.length + bytes.length, 'latin1');
+  return whole;
+}
