@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { errorCode } from '../system-error.ts';
+import { errorCode } from '../errors.ts';
 import { type Authority, AuthorityError, authorityOf } from './authority.ts';
 import { createPair, finishCreation, type RootRequest } from './authority-creation.ts';
 import { type AuthorityPaths, authorityPaths } from './authority-paths.ts';

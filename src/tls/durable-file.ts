@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, link, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { errorCode } from '../system-error.ts';
+import { errorCode } from '../errors.ts';
 
 /** Writes a file that must not exist yet, and waits until it is on the disk. */
 export async function writeNew(file: string, text: string | Uint8Array, mode: number): Promise<void> {
