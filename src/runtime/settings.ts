@@ -1,9 +1,7 @@
+import type { ListenAddress } from '../address/listen-address.ts';
 import type { SecretSource } from '../policy/model.ts';
 
-/** Where to listen: TCP, or a Unix domain socket. Prints as `host:port` or `unix:/path`. */
-export type ListenAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly text: string }
-  | { readonly kind: 'unix'; readonly path: string; readonly text: string };
+export type { ListenAddress };
 
 /** `limits` of postern.yaml. Bytes and milliseconds. */
 export interface Limits {
@@ -70,4 +68,3 @@ export interface Settings {
   };
   readonly strictFiles: boolean;
 }
-
