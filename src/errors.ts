@@ -292,3 +292,9 @@ export function toProxyError(thrown: unknown, stage: Stage): ProxyError {
   if (thrown instanceof ProxyError) return thrown;
   return new ProxyError('INTERNAL', { stage, side: 'proxy', cause: thrown });
 }
+
+/** The code that the system or Node gave an error (`ENOSPC`, `ERR_WORKER_OUT_OF_MEMORY`), or `UNKNOWN`: safe to log, never a value. */
+export function errorCode(error: unknown): string {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : 'UNKNOWN';
+}
