@@ -2,8 +2,9 @@ import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { AuthorityPaths } from './authority-paths.ts';
-import { buildRoot, keyIdOf, pemOf } from './certificate.ts';
+import { buildRoot, keyIdOf } from './certificate.ts';
 import { claimName, syncFolder, writeNew } from './durable-file.ts';
+import { pemOf } from './pem.ts';
 
 const DAY_MS = 86_400_000;
 

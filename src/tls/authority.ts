@@ -1,6 +1,7 @@
-import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
-import { type Issuer, type LeafTemplate, leafTemplate, pemOf, type Signer, signerOf } from './certificate.ts';
+import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
+import { type Issuer, type LeafTemplate, leafTemplate, type Signer, signerOf } from './certificate.ts';
 import { readCertificate } from './certificate-reader.ts';
+import { pemOf, readCertificates } from './pem.ts';
 
 /** What is wrong with a CA, for people: which file, what is wrong, and what to do. Says nothing about the key itself. */
 export class AuthorityError extends Error {
@@ -100,20 +101,13 @@ export function authorityOf(files: AuthorityFiles, nowMs: number): Authority {
 }
 
 function certificatesIn(pem: string, file: string): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  const begun = pem.split('-----BEGIN ').length - 1;
-  const remedy = 'put it back from a copy, or move it and its key away to have a new CA made';
-  if (blocks.length === 0) throw new AuthorityError(file, 'holds no PEM certificate', remedy);
-  if (begun !== blocks.length) {
-    throw new AuthorityError(file, 'holds something that is not a whole PEM certificate', remedy);
-  }
-  return blocks.map((block, index) => {
-    try {
-      return new X509Certificate(block);
-    } catch {
-      throw new AuthorityError(file, `is damaged: certificate ${index + 1} cannot be read`, remedy);
-    }
-  });
+  const reading = readCertificates(pem);
+  if (reading.kind === 'certificates') return reading.certificates;
+  throw new AuthorityError(
+    file,
+    reading.why,
+    'put it back from a copy, or move it and its key away to have a new CA made',
+  );
 }
 
 const isSelfSigned = (certificate: X509Certificate): boolean => certificate.checkIssued(certificate);

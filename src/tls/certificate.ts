@@ -190,11 +190,3 @@ function generalName(host: string): Buffer {
   const ip = parseIp(host.startsWith('[') ? host.slice(1, -1) : host);
   return ip === null ? der.implicit(2, Buffer.from(host, 'latin1')) : der.implicit(7, ip.bytes);
 }
-
-/** PEM text of a DER certificate (RFC 7468): lines of 64 characters. */
-export function pemOf(certificate: Uint8Array): string {
-  const lines = Buffer.from(certificate)
-    .toString('base64')
-    .replace(/.{1,64}/g, '$&\n');
-  return `-----BEGIN CERTIFICATE-----\n${lines}-----END CERTIFICATE-----\n`;
-}

@@ -2,7 +2,8 @@ import { constants, generateKeyPairSync } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { ProxyError } from '../errors.ts';
 import type { Authority } from './authority.ts';
-import { type LeafTemplate, pemOf } from './certificate.ts';
+import type { LeafTemplate } from './certificate.ts';
+import { pemOf } from './pem.ts';
 
 /** TLS contexts of leaves for intercepted hosts: bounded, made once per host, remade before they expire. */
 export interface LeafContexts {
