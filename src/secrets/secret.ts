@@ -30,6 +30,11 @@ export class Secret {
     return timingSafeEqual(digest(this.#value), digest(candidate));
   }
 
+  /** The same value under the name that a policy gives it: sandboxes may share a source. */
+  named(name: string): Secret {
+    return new Secret(name, this.#value);
+  }
+
   toString(): string {
     return `[secret ${this.name}]`;
   }
