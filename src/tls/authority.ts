@@ -145,7 +145,7 @@ function issuerOf(signing: X509Certificate, chain: readonly X509Certificate[], s
   const fields = readCertificate(signing.raw);
   const remedy = 'use a CA certificate with these extensions (RFC 5280 4.2.1), e.g. one made by "postern ca init"';
   const refuse = (problem: string): AuthorityError => new AuthorityError(file, problem, remedy);
-  if (!signing.ca || fields.basicConstraints === null) throw refuse('is not a CA: it has no basicConstraints CA:TRUE');
+  if (fields.basicConstraints?.ca !== true) throw refuse('is not a CA: it has no basicConstraints CA:TRUE');
   if (!fields.basicConstraints.critical)
     throw refuse('has basicConstraints that are not critical, which strict clients refuse');
   if (fields.keyUsage === null) throw refuse('has no keyUsage, which strict clients refuse');

@@ -6,7 +6,7 @@ export interface CertificateFields {
   /** The subject Name, DER, exactly as it stands. */
   readonly subject: Buffer;
   readonly subjectKeyId: Buffer | null;
-  readonly basicConstraints: { readonly critical: boolean } | null;
+  readonly basicConstraints: { readonly critical: boolean; readonly ca: boolean } | null;
   readonly keyUsage: { readonly critical: boolean; readonly certSign: boolean } | null;
 }
 
@@ -32,11 +32,15 @@ export function readCertificate(certificate: Buffer): CertificateFields {
   const extensions = list === undefined ? [] : childrenOf(elementAt(list.contents, 0).contents);
   const found = new Map(extensions.map((extension) => readExtension(extension.contents)));
   const subjectKeyId = found.get(ID.subjectKeyId);
+  const basicConstraints = found.get(ID.basicConstraints);
   const keyUsage = found.get(ID.keyUsage);
   return {
     subject: subject.whole,
     subjectKeyId: subjectKeyId === undefined ? null : elementAt(subjectKeyId.value, 0).contents,
-    basicConstraints: found.get(ID.basicConstraints) ?? null,
+    basicConstraints:
+      basicConstraints === undefined
+        ? null
+        : { critical: basicConstraints.critical, ca: hasCaTrue(basicConstraints.value) },
     keyUsage: keyUsage === undefined ? null : { critical: keyUsage.critical, certSign: hasCertSign(keyUsage.value) },
   };
 }
@@ -51,6 +55,12 @@ function readExtension(contents: Buffer): readonly [id: string, ExtensionValue] 
   const value = parts.at(-1)?.contents ?? Buffer.alloc(0);
   const critical = parts[1]?.tag === TAG.boolean && parts[1].contents[0] !== 0;
   return [parts[0]?.contents.toString('hex') ?? '', { critical, value }];
+}
+
+/** BasicConstraints begins with `cA BOOLEAN DEFAULT FALSE` (RFC 5280 4.2.1.9). */
+function hasCaTrue(value: Buffer): boolean {
+  const [first] = childrenOf(elementAt(value, 0).contents);
+  return first?.tag === TAG.boolean && first.contents[0] !== 0;
 }
 
 /** KeyUsage is a BIT STRING; its first content octet counts unused bits, and keyCertSign is bit 5 (RFC 5280 4.2.1.3). */
