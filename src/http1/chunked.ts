@@ -1,4 +1,4 @@
-import type { BodyEvent, BodyReader } from './body-reader.ts';
+import type { BodyEvent, BodyReader } from './body-events.ts';
 import { HeadCutter, type HeadLimits, hasStrayControl, parseFields } from './head.ts';
 import type { Inbox } from './inbox.ts';
 import { type Refused, refused } from './syntax.ts';

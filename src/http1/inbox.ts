@@ -40,6 +40,11 @@ export class Inbox {
     if (this.#at === this.#bytes.length) this.#clear();
   }
 
+  /** Everything, left in. */
+  peek(): Buffer {
+    return this.#bytes.subarray(this.#at);
+  }
+
   /** Everything, taken out. */
   takeAll(): Buffer {
     return this.take(this.length);

@@ -5,7 +5,7 @@
 /** What a reader answers when the bytes are not a message that every reader would read the same way. */
 export interface Refused {
   readonly kind: 'refused';
-  readonly verdict: 'invalid' | 'too-large' | 'ambiguous' | 'framing' | 'target';
+  readonly verdict: 'invalid' | 'too-large' | 'ambiguous' | 'framing' | 'target' | 'timeout';
   /** One sentence of ours; never the peer's bytes. */
   readonly why: string;
 }

@@ -103,7 +103,10 @@ function settled<S extends Socket>(
       socket.off(event, onReady);
       socket.off('error', onError);
       socket.off('close', onClose);
-      if (error === null) return resolve(socket);
+      if (error === null) {
+        resolve(socket);
+        return;
+      }
       socket.destroy();
       reject(error);
     };

@@ -70,10 +70,9 @@ export class H1Upstream implements WireOwner {
       if (this.wire.inbox.length > 0) this.#started = true;
       const text = this.#cutter.cut(this.wire.inbox);
       if (text === null) break;
-      if (typeof text !== 'string') return this.#invalid(text);
-      const head = parseResponseHead(text, this.#limits.headFields);
-      if (head.kind === 'refused') return this.#invalid(head);
-      if (!this.#take(head)) return;
+      const head = typeof text === 'string' ? parseResponseHead(text, this.#limits.headFields) : text;
+      if (head.kind === 'refused') this.#invalid(head);
+      else this.#take(head);
     }
     if (this.wire.ended && this.#settle !== null) this.#fail('UPSTREAM_RESET', this.#resetReason());
   }
@@ -95,26 +94,25 @@ export class H1Upstream implements WireOwner {
     return firstValue(head.fields, 'connection') === undefined || !hasToken(head.fields, 'connection', 'close');
   }
 
-  /** One head; true to go on with the next. */
-  #take(head: ResponseHead): boolean {
+  /** One head: an interim answer, or the one that was waited for. */
+  #take(head: ResponseHead): void {
     if (head.status < 200 && head.status !== 101) {
       this.#interims++;
       if (this.#interims > INTERIM_MAX)
         this.#invalid({ kind: 'refused', verdict: 'invalid', why: 'too many interim answers' });
       else this.#awaiting?.onInterim(head);
-      return this.#settle !== null;
+      return;
     }
     const framing = responseFraming(head, this.#awaiting?.method ?? 'GET');
     if (framing.kind === 'refused') {
       this.#invalid(framing);
-      return false;
+      return;
     }
     const settle = this.#settle;
     this.#settle = null;
     this.wire.give(null);
     const body = framing.kind === 'none' ? null : new H1Body(this.wire, bodyReader(framing, this.#limits), FAULTS);
     settle?.resolve({ head, framing, body });
-    return false;
   }
 
   #resetReason(): string {

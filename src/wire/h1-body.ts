@@ -1,6 +1,6 @@
 import { type Code, ProxyError, type Side } from '../errors.ts';
 import type { FieldList } from '../headers/field-list.ts';
-import type { BodyReader } from '../http1/body-reader.ts';
+import type { BodyReader } from '../http1/body-events.ts';
 import { CHUNK_END, chunkStart, lastChunk } from '../http1/write.ts';
 import type { BodyFailure, BodySink, BodySource } from './body.ts';
 import type { Wire, WireOwner } from './wire.ts';
@@ -107,10 +107,13 @@ function ignore(): void {}
 export class H1Sink implements BodySink {
   readonly #wire: Wire;
   readonly #chunked: boolean;
+  readonly #trailersOf: (trailers: FieldList) => FieldList;
 
-  constructor(wire: Wire, framing: 'plain' | 'chunked') {
+  /** @param trailersOf what of a trailer section may pass; called once, at the end of a chunked body */
+  constructor(wire: Wire, framing: 'plain' | 'chunked', trailersOf: (trailers: FieldList) => FieldList) {
     this.#wire = wire;
     this.#chunked = framing === 'chunked';
+    this.#trailersOf = trailersOf;
   }
 
   write(bytes: Buffer): boolean {
@@ -127,7 +130,7 @@ export class H1Sink implements BodySink {
   }
 
   end(trailers: FieldList): void {
-    if (this.#chunked) this.#wire.writeText(lastChunk(trailers));
+    if (this.#chunked) this.#wire.writeText(lastChunk(trailers.length === 0 ? trailers : this.#trailersOf(trailers)));
     else this.#wire.flush();
   }
 }

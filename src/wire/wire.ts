@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { Inbox } from '../http1/inbox.ts';
 import { type Deadline, deadlines } from './deadlines.ts';
 
@@ -138,6 +139,17 @@ export class Wire implements Deadline {
 
   destroy(): void {
     this.socket.destroy();
+  }
+
+  /** Closes once everything that was written has left. */
+  destroyAfterWrites(): void {
+    this.socket.destroySoon();
+  }
+
+  /** Closes so that the peer cannot take what it got for complete: a reset on TCP; on TLS an end without close_notify (RFC 8446 section 6.1). */
+  reset(): void {
+    if (this.socket instanceof TLSSocket || this.socket.remoteAddress === undefined) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /** The wire gives its socket away (to TLS): nothing is read or watched here any more. What was unread goes back into the socket. */

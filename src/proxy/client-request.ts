@@ -1,0 +1,51 @@
+import type { FieldList } from '../headers/field-list.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+import type { Refused } from '../http1/syntax.ts';
+import type { BodySink, BodySource } from '../wire/body.ts';
+import type { Wire } from '../wire/wire.ts';
+
+/** Where the body of an answer ends, as it is sent to the client. */
+export type AnswerLength =
+  /** No body follows, whatever the fields say. */
+  | 'none'
+  /** Content-Length is among the fields. */
+  | 'declared'
+  /** Only its end will tell: chunks where the client reads them, else the end of the connection. */
+  | 'chunked'
+  /** The end of the connection tells, since it was so upstream. */
+  | 'close';
+
+export interface AnswerHead {
+  readonly status: number;
+  readonly reason: string;
+  /** Without hop-by-hop fields. */
+  readonly fields: FieldList;
+  readonly length: AnswerLength;
+}
+
+/**
+ * One request of a client and the way back to it, whatever protocol carries it. The exchange knows nothing else of the client's side.
+ */
+export interface ClientRequest {
+  readonly protocol: 'h1' | 'h2';
+  /** The head as it came, or why it is none. */
+  readonly head: RequestHead | Refused;
+  /** When its first byte was there, on `performance.now()`. */
+  readonly startedMs: number;
+  /** Takes the body, once framing was read; null if there is none. */
+  body(): BodySource | null;
+  /** True once the whole body was taken, or there was none: another request may follow. */
+  readonly bodyTaken: boolean;
+  /** The final head was given to `sendHead`: an error can no longer be told, only shown by `cutOff`. */
+  readonly headSent: boolean;
+  /** Called if the client leaves before the exchange is over. */
+  onAbort(callback: () => void): void;
+  /** An interim answer (1xx); left out for clients that do not know them. */
+  sendInterim(status: number, reason: string, fields: FieldList): void;
+  /** The final head. Body bytes go to the sink; `sink.end` completes the answer. */
+  sendHead(head: AnswerHead): BodySink;
+  /** The answer cannot be completed: its reader must be able to see that. */
+  cutOff(): void;
+  /** For an upgrade: the connection itself, on which nothing is HTTP any more. Null where the protocol has no such thing. */
+  takeOver(): Wire | null;
+}

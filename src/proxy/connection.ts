@@ -1,0 +1,96 @@
+import type { ProxyError } from '../errors.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import { closeGently } from '../wire/close.ts';
+import type { Wire } from '../wire/wire.ts';
+import { exchange } from './exchange.ts';
+import type { Flight } from './flight.ts';
+import { H1Client } from './h1-client.ts';
+import { judgeFlight } from './judge-again.ts';
+import type { OpenConnection } from './open-set.ts';
+import type { OpaqueRun, TunnelConnection } from './opening.ts';
+import type { Entrance, Passage } from './passage.ts';
+import type { Services } from './services.ts';
+import { tunnel } from './tunnel.ts';
+
+/** One client connection from its acceptance to its end, through a CONNECT and the TLS inside it. */
+export class ClientConnection implements OpenConnection, TunnelConnection {
+  readonly entrance: Entrance;
+  readonly services: Services;
+  sandbox: string | null = null;
+  #wire: Wire;
+  #client: H1Client | null = null;
+  #passage: Passage | null = null;
+  #flight: Flight | null = null;
+  #opaque: OpaqueRun | null = null;
+
+  constructor(wire: Wire, entrance: Entrance, services: Services) {
+    this.#wire = wire;
+    this.entrance = entrance;
+    this.services = services;
+  }
+
+  get idle(): boolean {
+    return this.#flight === null && this.#opaque === null;
+  }
+
+  /** Serves requests to the proxy itself: HTTP with absolute-form targets, until a CONNECT makes it a tunnel. */
+  async serve(): Promise<void> {
+    const { entrance } = this;
+    const evidence = { address: entrance.clientAddress, listener: entrance.listener, credentials: null };
+    await this.serveRequests(this.#wire, { entrance, tunnel: null, evidence, standing: null });
+  }
+
+  /** Serves the requests of one wire, one after another, until either side is done. */
+  async serveRequests(wire: Wire, passage: Passage): Promise<void> {
+    this.#wire = wire;
+    this.#passage = passage;
+    const client = new H1Client(wire, this.services.runtime.current.settings.limits);
+    this.#client = client;
+    if (this.services.open.draining) client.drain();
+    for (;;) {
+      const request = await client.next();
+      if (request === null) return;
+      if (passage.tunnel === null && request.head.kind === 'request' && request.head.method === 'CONNECT') {
+        // Whatever comes of it, it leaves the request behind: as a tunnel that is over, or as a refusal.
+        if ((await tunnel(request, client, passage, this)) === 'over') return;
+      } else {
+        await exchange(request, passage, this.services, this.#onFlight);
+      }
+      if (!request.persists) return closeGently(wire);
+    }
+  }
+
+  readonly #onFlight = (flight: Flight | null): void => {
+    this.#flight = flight;
+    const name = this.#passage?.standing?.sandbox.name;
+    if (name !== undefined) this.belongTo(name);
+  };
+
+  /** Counts the connection for its sandbox, the first time that is known. */
+  belongTo(sandbox: string): void {
+    if (this.sandbox !== null) return;
+    this.sandbox = sandbox;
+    this.services.open.assign(sandbox);
+  }
+
+  /** Something opaque runs now, or no longer. */
+  runs(opaque: OpaqueRun | null): void {
+    this.#opaque = opaque;
+  }
+
+  judge(next: Snapshot): ProxyError | null {
+    if (this.#opaque !== null) return this.#opaque.judge(next);
+    if (this.#flight === null || this.#passage === null) return null;
+    return judgeFlight(this.#flight, this.#passage, next);
+  }
+
+  cut(error: ProxyError): void {
+    if (this.#opaque !== null) this.#opaque.cut(error);
+    else if (this.#flight !== null) this.#flight.cut(error);
+    else this.#wire.destroy();
+  }
+
+  drain(): void {
+    this.#client?.drain();
+  }
+}

@@ -1,0 +1,150 @@
+import { ProxyError } from '../errors.ts';
+import { countOf, type FieldList, field } from '../headers/field-list.ts';
+import { responseWithoutHopByHop, requestWithoutHopByHop } from '../headers/hop-by-hop.ts';
+import { requestHeadText } from '../http1/write.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import type { H1Upstream, UpstreamResponse } from '../upstream/h1-upstream.ts';
+import type { BodySource } from '../wire/body.ts';
+import { H1Sink } from '../wire/h1-body.ts';
+import type { Flight } from './flight.ts';
+import type { Outgoing } from './inject-into.ts';
+import type { Route } from './resolve-route.ts';
+import type { Services } from './services.ts';
+import { hostFieldOf } from './target.ts';
+
+/** An answer that has begun, the connection it comes on, and the request body that may still be leaving. */
+export interface Answer {
+  readonly upstream: H1Upstream;
+  readonly response: UpstreamResponse;
+  /** True once the whole request was sent. */
+  readonly sent: { done: boolean };
+  readonly idleMs: number;
+  /** When the head was there, on `performance.now()`. */
+  readonly receivedMs: number;
+}
+
+interface Attempt {
+  readonly outgoing: Outgoing;
+  readonly body: BodySource | null;
+  readonly responseHeadMs: number;
+  readonly idleMs: number;
+}
+
+/**
+ * Sends the request and waits for the head of its answer. A pooled connection that turns out to be dead before a byte of the answer came is
+ * replaced once, if the request may be sent twice.
+ */
+export async function dispatch(
+  outgoing: Outgoing,
+  route: Route,
+  snapshot: Snapshot,
+  services: Services,
+  flight: Flight,
+): Promise<Answer> {
+  const { limits } = snapshot.settings;
+  const spec = outgoing.decision.rule?.spec;
+  const attempt: Attempt = {
+    outgoing,
+    body: outgoing.received.hasBody ? flight.client.body() : noBody(flight),
+    responseHeadMs: spec?.responseHeadMs ?? limits.responseHeadMs,
+    idleMs: spec?.idleMs ?? limits.idleMs,
+  };
+  if (route.pooled !== null) {
+    try {
+      return await send(route.pooled, attempt, flight);
+    } catch (thrown) {
+      flight.check();
+      if (!(thrown instanceof ProxyError && thrown.retryable && route.repeatable)) throw thrown;
+    }
+  }
+  const startedMs = performance.now();
+  const settings = { ...limits, context: snapshot.upstreamContext };
+  const upstream = await services.pool.dial(route.origin, await route.addresses(), settings);
+  flight.record.overheadMs -= performance.now() - startedMs;
+  return await send(upstream, attempt, flight);
+}
+
+/** Without a body the client's side has nothing more to say than that it left. */
+function noBody(flight: Flight): null {
+  flight.client.body();
+  return null;
+}
+
+async function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Promise<Answer> {
+  const { record, client } = flight;
+  flight.carriedBy(upstream);
+  flight.check();
+  record.address = upstream.address;
+  upstream.wire.holdHead(headText(attempt.outgoing, attempt.body !== null));
+  const sent = { done: attempt.body === null };
+  upstream.wire.expireIn(attempt.responseHeadMs);
+  if (attempt.body === null) upstream.wire.flush();
+  else moveBody(attempt.body, upstream, attempt, flight, sent);
+  const sentMs = performance.now();
+  record.overheadMs += sentMs - client.startedMs;
+  const response = await upstream.response({
+    method: attempt.outgoing.received.head.method,
+    onInterim: (head) => client.sendInterim(head.status, head.reason, responseWithoutHopByHop(head.fields)),
+  });
+  const receivedMs = performance.now();
+  record.upstreamMs = receivedMs - sentMs;
+  return { upstream, response, sent, idleMs: attempt.idleMs, receivedMs };
+}
+
+/** Sends the body beside everything else: the answer may begin, and end, before it. */
+function moveBody(
+  body: BodySource,
+  upstream: H1Upstream,
+  attempt: Attempt,
+  flight: Flight,
+  sent: { done: boolean },
+): void {
+  const { plan, received } = attempt.outgoing;
+  const { wire } = upstream;
+  const sink = new H1Sink(wire, received.chunked ? 'chunked' : 'plain', (trailers) =>
+    safeTrailers(trailers, plan.removed),
+  );
+  const onBytes = (count: number): void => {
+    flight.record.bytesOut += count;
+    wire.expireIn(attempt.idleMs);
+  };
+  void body.moveTo(sink, onBytes).then((failure) => {
+    sent.done = failure === null;
+    if (failure !== null) flight.cut(failure);
+    else wire.expireIn(attempt.responseHeadMs);
+  });
+}
+
+/** RFC 9110 section 6.5.1: what frames, routes or authenticates a message has no place after it; nor has what a plan removes. */
+const NEVER_TRAILING: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'content-encoding',
+  'content-type',
+  'authorization',
+  'cookie',
+  'set-cookie',
+]);
+
+function safeTrailers(trailers: FieldList, removed: ReadonlySet<string>): FieldList {
+  return requestWithoutHopByHop(trailers).filter(
+    ({ lower }) => !NEVER_TRAILING.has(lower) && !removed.has(lower.replaceAll('_', '-')),
+  );
+}
+
+function headText(outgoing: Outgoing, hasBody: boolean): string {
+  const { head, target, chunked, websocketKey } = outgoing.received;
+  // RFC 9110 section 10.1.4: TE is about one connection, and says so.
+  let framing = countOf(outgoing.fields, 'te') > 0 ? 'Connection: TE\r\n' : '';
+  if (hasBody && chunked) framing += 'Transfer-Encoding: chunked\r\n';
+  else if (websocketKey !== null) framing = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+  let { fields } = outgoing;
+  if (head.version === '1.0') fields = asHttp11(fields, hostFieldOf(target));
+  return requestHeadText(head.method, outgoing.target, fields, framing);
+}
+
+/** What an HTTP/1.0 request lacks, or has too much of, in the HTTP/1.1 that we send (RFC 9112 section 3.2, RFC 9110 section 10.1.1). */
+function asHttp11(fields: FieldList, authority: string): FieldList {
+  const known = fields.filter((each) => each.lower !== 'expect');
+  return countOf(known, 'host') > 0 ? known : [field('Host', authority), ...known];
+}

@@ -1,0 +1,51 @@
+import { type ProxyError, toProxyError } from '../errors.ts';
+import type { ExchangeRecord } from '../observe/record.ts';
+import type { ClientRequest } from './client-request.ts';
+import { decideRequest } from './decide-request.ts';
+import { dispatch } from './dispatch.ts';
+import { Flight } from './flight.ts';
+import { injectInto } from './inject-into.ts';
+import type { Passage } from './passage.ts';
+import { receive } from './receive.ts';
+import { noteFailure, openRecord } from './record.ts';
+import { relay } from './relay.ts';
+import { reply } from './reply.ts';
+import { resolveRoute } from './resolve-route.ts';
+import type { Services } from './services.ts';
+import { requestStanding } from './standing.ts';
+
+/**
+ * One request from its head to its record, whatever connection and protocol brought it. The stages are named here, in their order, and
+ * nowhere else; each returns a value or throws a `ProxyError`. Never rejects.
+ */
+export async function exchange(
+  client: ClientRequest,
+  passage: Passage,
+  services: Services,
+  onFlight: (flight: Flight | null) => void,
+): Promise<void> {
+  const record = openRecord(passage.entrance, client.protocol, services.runtime.current.generation, client.startedMs);
+  const flight = new Flight(client, record);
+  onFlight(flight);
+  try {
+    const standing = requestStanding(client, passage, services, record);
+    const received = receive(client, passage, record);
+    const decision = decideRequest(received, standing, flight);
+    const route = await resolveRoute(received, standing, decision, services, flight);
+    const outgoing = injectInto(received, decision, standing.sandbox.vault, flight);
+    const response = await dispatch(outgoing, route, standing.snapshot, services, flight);
+    await relay(response, outgoing, route, services, flight);
+  } catch (thrown) {
+    fail(client, record, flight.causeOf(toProxyError(thrown, 'relay')));
+  } finally {
+    onFlight(null);
+    services.observer.concluded(record);
+  }
+}
+
+/** The client is told, or, where its answer has begun, sees that it is not complete. */
+function fail(client: ClientRequest, record: ExchangeRecord, error: ProxyError): void {
+  noteFailure(record, error);
+  if (client.headSent) client.cutOff();
+  else reply(client, record, error);
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert';
+import { ProxyError } from '../errors.ts';
+import type { ExchangeRecord } from '../observe/record.ts';
+import type { CompiledRule } from '../policy/compiled.ts';
+import type { RequestFacts } from '../policy/decision.ts';
+import type { H1Upstream } from '../upstream/h1-upstream.ts';
+import type { ClientRequest } from './client-request.ts';
+
+/**
+ * One request between its decision and its end: what must be known to end it from outside (the client left, a reload denies it, the drain
+ * time is over) and to judge it again.
+ */
+export class Flight {
+  readonly client: ClientRequest;
+  readonly record: ExchangeRecord;
+  /** What was decided about; set by `decide`. */
+  #facts: RequestFacts | null = null;
+  rule: CompiledRule | null = null;
+  /** Set once the upgrade was accepted: from then on the bytes are nobody's requests. */
+  upgraded = false;
+  #upstream: H1Upstream | null = null;
+  #cut: ProxyError | null = null;
+
+  constructor(client: ClientRequest, record: ExchangeRecord) {
+    this.client = client;
+    this.record = record;
+    client.onAbort(() => this.cut(clientLeft()));
+  }
+
+  /** The connection that carries it, from the moment there is one; null again when it was given back. */
+  carriedBy(upstream: H1Upstream | null): void {
+    this.#upstream = upstream;
+    if (upstream !== null && this.#cut !== null) upstream.wire.destroy();
+  }
+
+  get upstream(): H1Upstream | null {
+    return this.#upstream;
+  }
+
+  /** What was decided about. Throws before `decide`. */
+  get facts(): RequestFacts {
+    assert(this.#facts !== null, 'the request was not decided yet');
+    return this.#facts;
+  }
+
+  decidedOn(facts: RequestFacts, rule: CompiledRule | null): void {
+    this.#facts = facts;
+    this.rule = rule;
+  }
+
+  get decided(): boolean {
+    return this.#facts !== null;
+  }
+
+  /** Ends it with this error, whatever it waits for. The first error stays. */
+  cut(error: ProxyError): void {
+    this.#cut ??= error;
+    this.#upstream?.wire.destroy();
+  }
+
+  /** Throws the error that ended it. Stages call this after every wait. */
+  check(): void {
+    if (this.#cut !== null) throw this.#cut;
+  }
+
+  /** The error that ended it, if it was ended; else the one that a stage met, which may be a mere consequence. */
+  causeOf(error: ProxyError): ProxyError {
+    return this.#cut ?? error;
+  }
+}
+
+const clientLeft = (): ProxyError =>
+  new ProxyError('REQUEST_INVALID', {
+    stage: 'relay',
+    side: 'client',
+    reason: 'the client left before the answer was complete',
+  });

@@ -1,0 +1,124 @@
+import { TLSSocket } from 'node:tls';
+import { hostFromRequest } from '../address/hostname.ts';
+import { ProxyError, toProxyError } from '../errors.ts';
+import type { ExchangeRecord } from '../observe/record.ts';
+import { type ClientHello, readClientHello } from '../tls/client-hello.ts';
+import { Wire } from '../wire/wire.ts';
+import { firstBytes } from './first-bytes.ts';
+import type { H1Client } from './h1-client.ts';
+import { type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
+import type { Passage } from './passage.ts';
+import { noteFailure } from './record.ts';
+
+const TLS_HANDSHAKE = 0x16;
+/** RFC 9110 section 5.6.2: a method begins with a token character; nothing else that is spoken first looks like HTTP. */
+const METHOD_START = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]/;
+
+type Speech =
+  | { readonly kind: 'tls'; readonly hello: ClientHello }
+  | { readonly kind: 'http' }
+  | { readonly kind: 'other'; readonly why: string };
+
+/**
+ *   client ──CONNECT──▶ 200 ──ClientHello──▶ our leaf ──requests──▶ exchange
+ * An intercepted tunnel: TLS ends here with a leaf for the authority, or plain HTTP is spoken inside. Each request is decided on its own.
+ */
+export async function intercept(
+  opening: Opening,
+  client: H1Client,
+  passage: Passage,
+  connection: TunnelConnection,
+  record: ExchangeRecord,
+): Promise<'over'> {
+  const { wire } = client;
+  if (!opening.opened) wire.writeText(TUNNEL_OPEN);
+  record.status = 200;
+  try {
+    const { limits } = opening.snapshot.settings;
+    const speech = await firstBytes(wire, limits.clientHeadMs, detect);
+    if (speech === null) {
+      wire.destroy();
+      return 'over';
+    }
+    if (speech.kind === 'other') throw protocolDenied(speech.why);
+    const { host, port } = opening;
+    if (speech.kind === 'http') {
+      await connection.serveRequests(wire, {
+        ...passage,
+        tunnel: { scheme: 'http', host, port, tls: null },
+        standing: null,
+      });
+      return 'over';
+    }
+    checkName(speech.hello, opening);
+    const secure = await handshake(wire, opening);
+    const tls = (secure.socket as TLSSocket).getProtocol();
+    await connection.serveRequests(secure, {
+      ...passage,
+      tunnel: { scheme: 'https', host, port, tls },
+      standing: null,
+    });
+  } catch (thrown) {
+    noteFailure(record, toProxyError(thrown, 'handshake'));
+    wire.destroy();
+    connection.services.observer.concluded(record);
+  }
+  return 'over';
+}
+
+/** TLS or HTTP, by what is spoken and never by the port (SEMANTICS.md 1). */
+function detect(bytes: Buffer): Speech | null {
+  if (bytes[0] !== TLS_HANDSHAKE) {
+    return METHOD_START.test(bytes.toString('latin1', 0, 1))
+      ? { kind: 'http' }
+      : { kind: 'other', why: 'neither TLS nor HTTP is spoken in the tunnel' };
+  }
+  const reading = readClientHello(bytes);
+  if (reading.kind === 'need-more') return null;
+  if (reading.kind === 'refused') return { kind: 'other', why: `the ClientHello is not valid (${reading.why})` };
+  return { kind: 'tls', hello: reading };
+}
+
+/** SNI and CONNECT name the same host (contract promise 4). A client that names none gets the leaf of the authority. */
+export function checkName(hello: ClientHello, opening: Pick<Opening, 'host'>): void {
+  if (hello.sni === null) return;
+  const named = hostFromRequest(hello.sni);
+  if (named.ok && named.host === opening.host) return;
+  throw new ProxyError('TARGET_MISMATCH', {
+    stage: 'handshake',
+    side: 'client',
+    reason: 'the SNI names another host than the CONNECT authority',
+  });
+}
+
+export const protocolDenied = (reason: string): ProxyError =>
+  new ProxyError('PROTOCOL_DENIED', { stage: 'detect', side: 'client', reason });
+
+const ALPN_H1 = ['http/1.1'];
+
+/** Ends the client's TLS with a leaf for the authority, which the policy allowed before. */
+function handshake(wire: Wire, { host, snapshot }: Opening): Promise<Wire> {
+  const secureContext = snapshot.leaves.contextFor(host);
+  const raw = wire.socket;
+  wire.release();
+  const socket = new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: ALPN_H1 });
+  const secure = new Wire(socket);
+  return new Promise((resolve, reject) => {
+    const fail = (reason: string): void => {
+      socket.destroy();
+      raw.destroy();
+      reject(new ProxyError('TLS_FAILED', { stage: 'handshake', side: 'client', reason, cause: secure.error }));
+    };
+    secure.give({
+      onReadable: () => {},
+      onGone: () => fail('the client broke off the TLS handshake; does it trust the CA?'),
+      onDeadline: () => fail('the client did not finish the TLS handshake in time'),
+    });
+    secure.expireIn(snapshot.settings.limits.tlsMs);
+    socket.once('secure', () => {
+      secure.give(null);
+      secure.expireNever();
+      resolve(secure);
+    });
+  });
+}

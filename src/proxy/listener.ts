@@ -1,0 +1,95 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { ProxyError, toProxyError } from '../errors.ts';
+import { responseHeadText } from '../http1/write.ts';
+import type { ListenAddress } from '../runtime/settings.ts';
+import { Wire } from '../wire/wire.ts';
+import { ClientConnection } from './connection.ts';
+import type { Entrance } from './passage.ts';
+import { noteFailure, openRecord } from './record.ts';
+import { refusedConnect } from './reply.ts';
+import type { Services } from './services.ts';
+
+/** A listener of the proxy that is bound. */
+export interface ProxyListener {
+  /** As it is bound: port 0 has become a real port. */
+  readonly address: ListenAddress;
+  /** Accepts no more; connections that are open go on. */
+  close(): Promise<void>;
+}
+
+const BACKLOG = 4_096;
+
+/** Binds one address and serves every client that connects to it. Rejects with the system's error. */
+export async function listen(address: ListenAddress, services: Services): Promise<ProxyListener> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
+  const bound = await bind(server, address);
+  server.on('connection', (socket) => accept(socket, bound, services));
+  // After binding an error concerns one connection that was lost before it was accepted (or no descriptor is left).
+  server.on('error', () => {});
+  return { address: bound, close: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+function bind(server: Server, address: ListenAddress): Promise<ListenAddress> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      const actual = server.address();
+      if (address.kind === 'unix' || actual === null || typeof actual === 'string') return resolve(address);
+      const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+      resolve({ ...address, port: actual.port, text: `${host}:${actual.port}` });
+    });
+    if (address.kind === 'unix') server.listen({ path: address.path, backlog: BACKLOG });
+    else server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
+  });
+}
+
+/** `accept`: one connection, within the limit. */
+function accept(socket: Socket, listener: ListenAddress, services: Services): void {
+  const wire = new Wire(socket);
+  const entrance = entranceOf(socket, listener);
+  const refusal = refusalOf(services);
+  if (refusal !== null) {
+    turnAway(wire, entrance, refusal, services);
+    return;
+  }
+  const connection = new ClientConnection(wire, entrance, services);
+  services.open.add(connection);
+  services.observer.connectionOpened('client');
+  socket.once('close', () => {
+    services.open.delete(connection);
+    services.observer.connectionClosed('client');
+  });
+  // Every failure that a peer can cause is answered inside; what comes here is a bug, and concerns this connection alone.
+  connection.serve().catch((thrown: unknown) => turnAway(wire, entrance, toProxyError(thrown, 'accept'), services));
+}
+
+function refusalOf({ open, runtime, observer }: Services): ProxyError | null {
+  if (open.draining) return new ProxyError('DRAINING', { stage: 'accept', side: 'proxy' });
+  if (open.size >= runtime.current.settings.limits.connections)
+    return new ProxyError('OVERLOADED', { stage: 'accept', side: 'proxy' });
+  if (!observer.accepting)
+    return new ProxyError('OVERLOADED', { stage: 'accept', side: 'proxy', reason: 'audit lines cannot be written' });
+  return null;
+}
+
+function turnAway(wire: Wire, entrance: Entrance, error: ProxyError, services: Services): void {
+  const record = openRecord(entrance, 'h1', services.runtime.current.generation, performance.now());
+  record.status = error.status;
+  noteFailure(record, error);
+  const { reason, fields } = refusedConnect(record, error);
+  wire.writeText(responseHeadText(error.status, reason, fields, 'Content-Length: 0\r\nConnection: close\r\n'));
+  wire.destroyAfterWrites();
+  services.observer.concluded(record);
+}
+
+function entranceOf(socket: Socket, listener: ListenAddress): Entrance {
+  const address = socket.remoteAddress ?? null;
+  if (listener.kind === 'unix' || address === null) {
+    return { ingress: 'unix', listener: listener.text, client: '', clientAddress: null };
+  }
+  // A dual-stack listener shows IPv4 clients as IPv4-mapped (RFC 4291 section 2.5.5.2); policies name them by their own address.
+  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+  const client = `${plain.includes(':') ? `[${plain}]` : plain}:${socket.remotePort ?? 0}`;
+  return { ingress: 'proxy', listener: listener.text, client, clientAddress: plain };
+}

@@ -1,0 +1,141 @@
+import type { Socket } from 'node:net';
+import { hostFromRequest } from '../address/hostname.ts';
+import { ProxyError, toProxyError } from '../errors.ts';
+import type { ExchangeRecord } from '../observe/record.ts';
+import { decideTunnel } from '../policy/tunnel.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import { readClientHello } from '../tls/client-hello.ts';
+import { dial } from '../upstream/dial.ts';
+import { judgedAddresses } from '../upstream/judge.ts';
+import { relayRaw } from '../wire/raw-relay.ts';
+import { Wire } from '../wire/wire.ts';
+import { denied } from './decide-request.ts';
+import { firstBytes } from './first-bytes.ts';
+import type { H1Client } from './h1-client.ts';
+import { protocolDenied } from './intercept.ts';
+import { judgeAddress, policyAgain } from './judge-again.ts';
+import { destinationOf, type OpaqueRun, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
+import type { Passage } from './passage.ts';
+import { noteFailure } from './record.ts';
+
+/**
+ *   client ──CONNECT──▶ dial, 200 ──ClientHello, SNI checked──▶ bytes ──▶ upstream
+ * A tunnel whose bytes nobody reads: `passthrough` (only its ClientHello is looked at) or raw TCP that `subnets.allow` holds. No credential
+ * ever enters it. Throws what refuses it before the 200; afterwards resolves `over`.
+ */
+export async function openOpaque(
+  opening: Opening,
+  client: H1Client,
+  passage: Passage,
+  connection: TunnelConnection,
+  record: ExchangeRecord,
+): Promise<'over'> {
+  const { services } = connection;
+  noteDecision(opening, record);
+  const upstream = await connect(opening, record);
+  const run = new OpaqueTunnel(opening, passage, client.wire, upstream);
+  connection.runs(run);
+  services.observer.tunnelOpened();
+  services.observer.connectionOpened('upstream');
+  try {
+    if (!opening.opened) client.wire.writeText(TUNNEL_OPEN);
+    record.status = 200;
+    if (opening.decision.kind === 'opaque') await checkHello(client.wire, opening);
+    const end = await relayRaw(client.wire, upstream, {
+      idleMs: opening.snapshot.settings.limits.tunnelIdleMs,
+      onBytesOut: (count) => {
+        record.bytesOut += count;
+      },
+      onBytesIn: (count) => {
+        record.bytesIn += count;
+      },
+    });
+    if (run.error !== null) throw run.error;
+    if (end === 'idle')
+      throw new ProxyError('IDLE_TIMEOUT', {
+        stage: 'relay',
+        side: 'proxy',
+        reason: 'the tunnel was idle for too long',
+      });
+  } catch (thrown) {
+    noteFailure(record, run.error ?? toProxyError(thrown, 'relay'));
+    client.wire.destroy();
+    upstream.destroy();
+  }
+  connection.runs(null);
+  services.observer.tunnelClosed();
+  services.observer.connectionClosed('upstream');
+  services.observer.concluded(record);
+  return 'over';
+}
+
+function noteDecision({ decision }: Opening, record: ExchangeRecord): void {
+  if (decision.kind === 'opaque') {
+    record.rule = decision.rule?.label ?? null;
+    record.decision = decision.effect;
+  } else {
+    record.decision = 'allow';
+  }
+}
+
+async function connect(opening: Opening, record: ExchangeRecord): Promise<Wire> {
+  const { snapshot, host, port } = opening;
+  const addresses = await judgedAddresses(destinationOf(opening), snapshot.resolver, snapshot.addresses);
+  const { limits } = snapshot.settings;
+  const options = { ...limits, context: snapshot.upstreamContext, session: null, onSession: () => {} };
+  const socket: Socket = await dial({ scheme: 'tcp', host, port, addresses }, options);
+  record.address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${port}`;
+  return new Wire(socket);
+}
+
+/** A passthrough tunnel takes a ClientHello whose SNI is the authority and nothing else, so that a name of the list cannot front another. */
+async function checkHello(wire: Wire, opening: Opening): Promise<void> {
+  const reading = await firstBytes(wire, opening.snapshot.settings.limits.clientHeadMs, (bytes) => {
+    const seen = readClientHello(bytes);
+    return seen.kind === 'need-more' ? null : seen;
+  });
+  if (reading === null) throw protocolDenied('no ClientHello came');
+  if (reading.kind === 'refused')
+    throw protocolDenied(`the tunnel does not begin with a valid ClientHello (${reading.why})`);
+  const named = reading.sni === null ? null : hostFromRequest(reading.sni);
+  if (named === null || !named.ok || named.host !== opening.host)
+    throw protocolDenied('the SNI is not the CONNECT authority');
+}
+
+/** An opaque tunnel that is open: it survives a reload only where the new generation would open it again, opaque. */
+class OpaqueTunnel implements OpaqueRun {
+  error: ProxyError | null = null;
+  readonly #opening: Opening;
+  readonly #passage: Passage;
+  readonly #client: Wire;
+  readonly #upstream: Wire;
+
+  constructor(opening: Opening, passage: Passage, client: Wire, upstream: Wire) {
+    this.#opening = opening;
+    this.#passage = passage;
+    this.#client = client;
+    this.#upstream = upstream;
+  }
+
+  judge(next: Snapshot): ProxyError | null {
+    const { host, port, sandbox, decision } = this.#opening;
+    try {
+      const policy = policyAgain(this.#passage, next, sandbox.name);
+      const again = decideTunnel(policy, host, port, 'connect');
+      if (again.kind === 'deny') return denied(again);
+      if (again.kind === 'named-inside' || again.kind !== decision.kind) {
+        const reason = 'the policy would not leave this tunnel unread any more';
+        return new ProxyError('RULE_DENIED', { stage: 'tunnel', side: 'client', reason });
+      }
+      return judgeAddress(this.#upstream.socket.remoteAddress ?? '', port, again.claim, policy, next);
+    } catch (thrown) {
+      return toProxyError(thrown, 'tunnel');
+    }
+  }
+
+  cut(error: ProxyError): void {
+    this.error ??= error;
+    this.#client.destroy();
+    this.#upstream.destroy();
+  }
+}

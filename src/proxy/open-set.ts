@@ -1,0 +1,81 @@
+import type { ProxyError } from '../errors.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+
+/** One client connection with what runs on it. */
+export interface OpenConnection {
+  /** The sandbox it was counted for; null before that is known. */
+  readonly sandbox: string | null;
+  /** True between two requests, and while nothing was ever asked: it can be closed without loss. */
+  readonly idle: boolean;
+  /** Judges what runs now under another generation; null if it may go on. */
+  judge(next: Snapshot): ProxyError | null;
+  /** Ends it: what runs gets this error as its answer or its end. */
+  cut(error: ProxyError): void;
+  /** Lets what runs finish, and nothing more begin. */
+  drain(): void;
+}
+
+/** All open client connections of the process (contract section 6: on a swap everything open is judged again). */
+export class OpenSet {
+  readonly #all = new Set<OpenConnection>();
+  readonly #countBySandbox = new Map<string, number>();
+  #whenEmpty: (() => void) | null = null;
+  draining = false;
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  countOf(sandbox: string): number {
+    return this.#countBySandbox.get(sandbox) ?? 0;
+  }
+
+  add(connection: OpenConnection): void {
+    this.#all.add(connection);
+  }
+
+  /** Counts a connection for its sandbox, once that is known. */
+  assign(sandbox: string): void {
+    this.#countBySandbox.set(sandbox, this.countOf(sandbox) + 1);
+  }
+
+  delete(connection: OpenConnection): void {
+    if (!this.#all.delete(connection)) return;
+    const { sandbox } = connection;
+    if (sandbox !== null) this.#unassign(sandbox);
+    if (this.#all.size === 0) this.#whenEmpty?.();
+  }
+
+  /** Ends whatever the new generation would not allow. */
+  judgeAgain(next: Snapshot): number {
+    let cut = 0;
+    for (const connection of [...this.#all]) {
+      const error = connection.judge(next);
+      if (error === null) continue;
+      connection.cut(error);
+      cut++;
+    }
+    return cut;
+  }
+
+  /** Resolves when nothing is open any more; what is still open after `limitMs` is cut with `error`. */
+  async drain(limitMs: number, error: ProxyError): Promise<void> {
+    this.draining = true;
+    for (const connection of [...this.#all]) connection.drain();
+    if (this.#all.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+    const timer = setTimeout(() => {
+      for (const connection of [...this.#all]) connection.cut(error);
+    }, limitMs);
+    await empty;
+    clearTimeout(timer);
+  }
+
+  #unassign(sandbox: string): void {
+    const left = this.countOf(sandbox) - 1;
+    if (left > 0) this.#countBySandbox.set(sandbox, left);
+    else this.#countBySandbox.delete(sandbox);
+  }
+}

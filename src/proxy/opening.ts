@@ -1,0 +1,49 @@
+import type { ProxyError } from '../errors.ts';
+import { responseHeadText } from '../http1/write.ts';
+import type { TunnelDecision } from '../policy/decision.ts';
+import type { Sandbox, Snapshot } from '../runtime/snapshot.ts';
+import type { Destination } from '../upstream/judge.ts';
+import type { Wire } from '../wire/wire.ts';
+import type { Entrance, Passage } from './passage.ts';
+import type { Services } from './services.ts';
+import { policyOf } from './standing.ts';
+
+/** A CONNECT that was read. */
+export interface Asked {
+  readonly host: string;
+  readonly port: number;
+  readonly snapshot: Snapshot;
+  readonly sandbox: Sandbox;
+}
+
+/** What the policy makes of it. `host` is the name that counts, which is the one inside where the authority is an unnamed address. */
+export interface Opening extends Asked {
+  /** The 200 was sent. */
+  readonly opened: boolean;
+  readonly decision: Exclude<TunnelDecision, { readonly kind: 'deny' | 'named-inside' }>;
+}
+
+/** Anything opaque that runs on a connection in place of requests. */
+export interface OpaqueRun {
+  judge(next: Snapshot): ProxyError | null;
+  cut(error: ProxyError): void;
+}
+
+/** The connection that a tunnel is opened on, as far as the tunnel needs it. */
+export interface TunnelConnection {
+  readonly entrance: Entrance;
+  readonly services: Services;
+  /** Null until the connection was counted for a sandbox. */
+  readonly sandbox: string | null;
+  belongTo(sandbox: string): void;
+  runs(opaque: OpaqueRun | null): void;
+  serveRequests(wire: Wire, passage: Passage): Promise<void>;
+}
+
+/** Who wants to go where, for judging its addresses. */
+export function destinationOf({ host, port, sandbox, decision }: Opening): Destination {
+  return { host, port, claim: decision.claim, policy: policyOf(sandbox) };
+}
+
+/** The answer that opens a tunnel. RFC 9110 section 9.3.6 forbids Content-Length and Transfer-Encoding in it. */
+export const TUNNEL_OPEN = responseHeadText(200, 'OK', [], '');

@@ -1,0 +1,47 @@
+import type { Ip } from '../address/ip.ts';
+import { claimOf } from '../policy/decide.ts';
+import type { H1Upstream } from '../upstream/h1-upstream.ts';
+import { judgedAddresses } from '../upstream/judge.ts';
+import type { OriginPool } from '../upstream/pool.ts';
+import type { Passing } from './decide-request.ts';
+import type { Flight } from './flight.ts';
+import type { Standing } from './passage.ts';
+import type { Received } from './receive.ts';
+import type { Services } from './services.ts';
+import { policyOf } from './standing.ts';
+
+/** How a request gets to its origin: on a connection that is there, or by one of the judged addresses. */
+export interface Route {
+  readonly origin: OriginPool;
+  readonly pooled: H1Upstream | null;
+  /** Judged addresses; asked for only if there is no pooled connection, or it turns out to be dead. */
+  addresses(): readonly Ip[] | Promise<readonly Ip[]>;
+  /** May be sent twice without a second effect (RFC 9110 section 9.2.2), and its body, if any, is not gone after the first. */
+  readonly repeatable: boolean;
+}
+
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+/** Finds the way. A pooled connection was resolved, judged and dialled before, and keeps its judged address for life. */
+export async function resolveRoute(
+  received: Received,
+  standing: Standing,
+  decision: Passing,
+  services: Services,
+  flight: Flight,
+): Promise<Route> {
+  const { snapshot, sandbox } = standing;
+  const { scheme, host, port } = received.target;
+  const policy = policyOf(sandbox);
+  const claim = claimOf(decision);
+  const known = standing.host?.origin;
+  const origin = known?.claim === claim ? known : services.pool.origin(sandbox.name, scheme, host, port, claim);
+  const addresses = () => judgedAddresses({ host, port, claim, policy }, snapshot.resolver, snapshot.addresses);
+  const repeatable = !received.hasBody && IDEMPOTENT.has(received.head.method);
+  const pooled = services.pool.take(origin, repeatable);
+  const route = { origin, pooled, addresses, repeatable };
+  if (pooled !== null) return route;
+  const judged = await addresses();
+  flight.check();
+  return { ...route, addresses: () => judged };
+}

@@ -1,0 +1,14 @@
+import type { Observer } from '../observe/record.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import type { Pool } from '../upstream/pool.ts';
+import type { OpenSet } from './open-set.ts';
+
+/** What the data path needs from the process around it. One object for all listeners. */
+export interface Services {
+  /** The generation in force; a request reads it once. */
+  readonly runtime: { readonly current: Snapshot };
+  readonly pool: Pool;
+  readonly observer: Observer;
+  /** Everything that is open, to be judged again at each swap and waited for at the end. */
+  readonly open: OpenSet;
+}

@@ -1,0 +1,111 @@
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Pair } from './certificates.ts';
+import { closeAfterTest } from './closing.ts';
+
+/** A connection that the origin got: bytes as text, one character a byte. */
+export class OriginConnection {
+  readonly socket: Socket;
+  received = '';
+  ended = false;
+  closed = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      this.received += bytes.toString('latin1');
+      this.#wake();
+    });
+    socket.on('end', () => {
+      this.ended = true;
+      this.#wake();
+    });
+    socket.on('close', () => {
+      this.closed = true;
+      this.#wake();
+    });
+  }
+
+  /** Waits until what was received matches; rejects if the connection closes before. */
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.received);
+      if (found !== null) return found;
+      if (this.closed) throw new Error(`closed after ${JSON.stringify(this.received)} without ${pattern}`);
+      await this.#change();
+    }
+  }
+
+  async untilClosed(): Promise<void> {
+    while (!this.closed) await this.#change();
+  }
+
+  async untilEnded(): Promise<void> {
+    while (!this.ended && !this.closed) await this.#change();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+export interface Origin {
+  readonly port: number;
+  readonly connections: readonly OriginConnection[];
+  /** The next connection that arrives, or has arrived and was not asked for yet. */
+  next(): Promise<OriginConnection>;
+}
+
+export interface OriginOptions {
+  /** TLS with this certificate; plain TCP without. */
+  readonly tls?: Pair;
+  readonly host?: string;
+  /** Called for each connection: answers by hand. */
+  readonly onConnection?: (connection: OriginConnection) => void;
+}
+
+/** A server that a test answers by hand, byte by byte: it knows no HTTP, so it cannot mend what passes through. */
+export async function startOrigin({ tls, host = '127.0.0.1', onConnection }: OriginOptions = {}): Promise<Origin> {
+  const connections: OriginConnection[] = [];
+  const waiting: ((connection: OriginConnection) => void)[] = [];
+  let asked = 0;
+  const accept = (socket: Socket): void => {
+    const connection = new OriginConnection(socket);
+    connections.push(connection);
+    waiting.shift()?.(connection);
+    onConnection?.(connection);
+  };
+  const server: Server =
+    tls === undefined
+      ? createTcpServer({ allowHalfOpen: true }, accept)
+      : createTlsServer({ ...tls, allowHalfOpen: true }, accept);
+  server.on('tlsClientError', () => {});
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  closeAfterTest(server, () => {
+    for (const { socket } of connections) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  const { port } = server.address() as AddressInfo;
+  const next = (): Promise<OriginConnection> => {
+    const there = connections[asked++];
+    return there === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(there);
+  };
+  return { port, connections, next };
+}
+
+/** Answers every request head that ends on a connection with the same bytes. */
+export function answering(answer: string): (connection: OriginConnection) => void {
+  return (connection) => {
+    let answered = 0;
+    connection.socket.on('data', () => {
+      const heads = connection.received.split('\r\n\r\n').length - 1;
+      for (; answered < heads; answered++) connection.socket.write(answer, 'latin1');
+    });
+  };
+}
