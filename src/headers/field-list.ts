@@ -39,3 +39,15 @@ export function hasToken(list: FieldList, lower: string, token: string): boolean
   }
   return false;
 }
+
+/**
+ * A lower-case name with `_` read as `-`. Servers that hand fields on as variables (CGI, WSGI, Rack, PHP) make one name of both, so
+ * `x_api_key` can stand in for `x-api-key`.
+ */
+export const hyphened = (lower: string): string => (lower.includes('_') ? lower.replaceAll('_', '-') : lower);
+
+/** Text as UTF-8 bytes in the spelling of field values, one latin1 character a byte (RFC 9110 section 5.5). */
+export const fieldText = (text: string): string =>
+  NOT_ASCII.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text;
+
+const NOT_ASCII = /[^\x00-\x7f]/;

@@ -7,8 +7,26 @@ export interface BoundPlaceholder {
   readonly surfaces: readonly Surface[];
 }
 
+/** A field that a rule adds: its value as a whole, or the two halves of `Basic` (RFC 7617). */
+export interface PlannedField {
+  readonly name: string;
+  readonly value: Template | { readonly username: Template; readonly password: Template };
+}
+
+/** A query parameter or cookie that a rule adds. */
+export interface PlannedPair {
+  readonly name: string;
+  readonly value: Template;
+}
+
+/** What happens to a placeholder that turns up where the deciding rule does not bind it (SEMANTICS.md 7). */
+export interface KnownToken {
+  readonly token: string;
+  readonly misplaced: 'deny' | 'pass';
+}
+
 /**
- * What a rule changes in a request, computed when the policy is compiled (SEMANTICS.md 6). Order of application: fields in
+ * What a rule changes in a request to one host, computed before the request comes (SEMANTICS.md 6). Order of application: fields in
  * `removed` go; the client's copies of injected query parameters and cookies go; placeholders are swapped; then ours are added.
  */
 export interface Plan {
@@ -17,13 +35,13 @@ export interface Plan {
   /** Those of `removed` that stay if a placeholder was swapped in them: the credential fields that this rule neither strips nor injects. */
   readonly spared: ReadonlySet<string>;
   /** Fields added at the end, in the rule's order. */
-  readonly fields: readonly { readonly name: string; readonly value: Template; readonly basic?: { readonly username: Template; readonly password: Template } }[];
-  readonly query: readonly { readonly name: string; readonly value: Template }[];
-  readonly cookies: readonly { readonly name: string; readonly value: Template }[];
+  readonly fields: readonly PlannedField[];
+  readonly query: readonly PlannedPair[];
+  readonly cookies: readonly PlannedPair[];
   readonly placeholders: readonly BoundPlaceholder[];
-  /** Every token of the sandbox's policy with what happens when it turns up where this rule does not bind it. */
-  readonly tokens: readonly { readonly token: string; readonly misplaced: 'deny' | 'pass' }[];
-  /** Names of all secrets that this plan opens, for the audit line and for 503 `SECRET_UNAVAILABLE`. */
+  /** Every token of the sandbox's policy; all plans of a policy share one list. */
+  readonly tokens: readonly KnownToken[];
+  /** Names of all secrets that this plan may open, each once. */
   readonly secrets: readonly string[];
   /** True if the request leaves as it came (after hop-by-hop fields). */
   readonly empty: boolean;

@@ -1,8 +1,11 @@
 import type { Cidr } from '../address/cidr.ts';
 import type { Plan } from '../inject/plan.ts';
-import type { Place, RuleSpec, SubnetsSpec } from './model.ts';
 
-/** A rule ready to be matched: every test is a set, a number or a closure made once. */
+import type { Place, RuleSpec, SubnetsSpec } from './model.ts';
+import type { PathSet } from './path-patterns.ts';
+import type { ValueCondition } from './value.ts';
+
+/** A rule ready to be matched. Made when the first of its hosts is asked for, since most rules of a large policy never are. */
 export interface CompiledRule {
   /** Position in the sandbox's merged rule list; the lower one decides. */
   readonly index: number;
@@ -10,23 +13,28 @@ export interface CompiledRule {
   readonly label: string;
   readonly place: Place;
   readonly spec: RuleSpec;
-  readonly ports: ReadonlySet<number>;
   readonly methods: ReadonlySet<string> | null;
-  /** What leaves in place of the client's request. Deny and passthrough rules have the bare plan, which is never applied. */
-  readonly plan: Plan;
+  readonly paths: PathSet | null;
+  readonly query: readonly ValueCondition[];
+  readonly headers: readonly ValueCondition[];
 }
 
 /**
- * Every rule that names one host, in order, with what is true of the host as a whole.
- * Made once per host and policy, and kept (bounded), so that a request touches only rules that concern it.
+ * Every rule that names one host, in order, with what is true of the host as a whole. A connection looks it up once and keeps it.
+ * Hosts that only a wildcard names share one object, so there are never more of them than the policy has patterns.
  */
 export interface HostRules {
-  readonly host: string;
   readonly rules: readonly CompiledRule[];
   /** Some rule of the host has `paths`: ambiguous paths are refused. */
   readonly hasPaths: boolean;
   /** Some rule of the host has `methods` or `paths`: method- and URL-override fields are removed. */
   readonly hasMethodsOrPaths: boolean;
+  /** Some rule of the host has `encoded_slash: true`: a path with `%2F` is judged instead of refused. */
+  readonly takesEncodedSlash: boolean;
+  /** For what passes on this host without a rule (`mode: observe`): nothing is added. */
+  readonly bare: Plan;
+  /** What the rule at that position of `rules` changes in a request to this host. */
+  planAt(position: number): Plan;
 }
 
 /** The policy of one sandbox in one generation. */
@@ -35,10 +43,11 @@ export interface CompiledPolicy {
   readonly default: 'deny' | 'allow';
   readonly mode: 'enforce' | 'observe';
   readonly introspect: boolean;
-  readonly rules: readonly CompiledRule[];
-  /** For what passes without a rule (`default: allow`, `observe`): nothing added, misplaced placeholders still found. */
+  /** As read, in order; `rulesFor` compiles those of a host when they are asked for. */
+  readonly rules: readonly RuleSpec[];
+  /** For what passes to a host that no rule names (`default: allow`, `mode: observe`): nothing added, misplaced placeholders still found. */
   readonly bare: Plan;
-  /** The rules that name this canonical host; null where none does (then `default` speaks). */
+  /** The rules that name this canonical host; null where none does (then `default` speaks). Storage is bounded by the policy, not by who asks. */
   rulesFor(host: string): HostRules | null;
   readonly subnets: {
     readonly spec: SubnetsSpec;

@@ -1,8 +1,8 @@
-import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { Ip } from '../address/ip.ts';
+import type { CompiledPolicy } from '../policy/compiled.ts';
+import type { Claim } from '../policy/decision.ts';
 
-/** Who asks for an address: a host that a rule names, a host that only `default: allow` or `observe` lets pass, or a literal of `subnets.allow`. */
-export type Claim = 'named' | 'unnamed' | 'subnet';
+export type { Claim } from '../policy/decision.ts';
 
 export type AddressVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 

@@ -1,0 +1,123 @@
+import { ProxyError } from '../errors.ts';
+import { type Field, field, fieldText } from '../headers/field-list.ts';
+import type { Template } from '../policy/model.ts';
+import type { Vault } from '../secrets/secret.ts';
+import { percentEncoded } from './percent.ts';
+import type { Plan, PlannedField, PlannedPair } from './plan.ts';
+
+/**
+ * The only file that opens secrets (a test reads the sources for it). It turns templates into text for one place in a request, and
+ * fails with `SECRET_UNAVAILABLE` where the text cannot stand there.
+ */
+
+/** What a plan adds to every request, in the form in which it leaves. */
+export interface Additions {
+  readonly fields: readonly Field[];
+  /** `key=value` pairs joined with `&`; empty for none. */
+  readonly query: string;
+  /** `name=value` pairs joined with `; `; empty for none. */
+  readonly cookies: string;
+  /** Names of the secrets in them, each once. */
+  readonly secrets: readonly string[];
+}
+
+/** The additions of a plan with the vault that they were opened from: made once a generation, not once a request. */
+const openedByPlan = new WeakMap<Plan, { readonly vault: Vault; readonly additions: Additions }>();
+
+/** What a plan adds, opened from this vault. Throws `SECRET_UNAVAILABLE` if one of its secrets could not be had. */
+export function additionsOf(plan: Plan, vault: Vault): Additions {
+  const known = openedByPlan.get(plan);
+  if (known?.vault === vault) return known.additions;
+  const additions = openAdditions(plan, vault);
+  openedByPlan.set(plan, { vault, additions });
+  return additions;
+}
+
+function openAdditions(plan: Plan, vault: Vault): Additions {
+  const opener = new Opener(vault);
+  const fields = plan.fields.map((planned) => field(planned.name, opener.fieldValue(planned.value)));
+  if (plan.via) fields.push(field('Via', '1.1 postern'));
+  const query = plan.query.map((pair) => opener.parameter(pair)).join('&');
+  const cookies = plan.cookies.map((pair) => opener.cookie(pair)).join('; ');
+  return { fields, query, cookies, secrets: opener.opened };
+}
+
+/** Opens templates of one request, and remembers which secrets went in. */
+export class Opener {
+  readonly #vault: Vault;
+  readonly #names: string[] = [];
+
+  constructor(vault: Vault) {
+    this.#vault = vault;
+  }
+
+  /** Names of the secrets that were opened so far, each once. */
+  get opened(): readonly string[] {
+    return this.#names;
+  }
+
+  /** A whole field value. */
+  fieldValue(value: PlannedField['value']): string {
+    if ('username' in value) return `Basic ${this.#basic(value.username, value.password)}`;
+    return this.fieldPiece(value);
+  }
+
+  /** A value, or part of one, as the bytes of a field. A line break would end the field and begin one of its own. */
+  fieldPiece(template: Template): string {
+    const text = fieldText(this.#text(template));
+    if (ENDS_FIELD.test(text)) throw unusable(template, 'holds a line break or NUL');
+    return text;
+  }
+
+  /** A value, or part of one, inside `Basic` credentials: bytes, in latin1. They are coded in base64 afterwards, so any will do. */
+  basicPiece(template: Template): string {
+    return fieldText(this.#text(template));
+  }
+
+  /** A value, or part of one, in a path or query. */
+  targetPiece(template: Template): string {
+    return percentEncoded(this.#text(template));
+  }
+
+  parameter({ name, value }: PlannedPair): string {
+    return `${percentEncoded(name)}=${this.targetPiece(value)}`;
+  }
+
+  cookie({ name, value }: PlannedPair): string {
+    const text = this.fieldPiece(value);
+    if (text.includes(';')) throw unusable(value, 'holds a ";", at which a cookie ends');
+    return `${name}=${text}`;
+  }
+
+  /** RFC 7617: the user ends at the first colon. */
+  #basic(username: Template, password: Template): string {
+    const user = this.#text(username);
+    if (user.includes(':')) throw unusable(username, 'holds a colon, at which the user of Basic ends');
+    return Buffer.from(`${user}:${this.#text(password)}`, 'utf8').toString('base64');
+  }
+
+  #text(template: Template): string {
+    let text = '';
+    for (const piece of template) text += typeof piece === 'string' ? piece : this.#open(piece.secret);
+    return text;
+  }
+
+  #open(name: string): string {
+    const secret = this.#vault.get(name);
+    if (secret === undefined) throw unavailable(`The secret "${name}" is not there.`);
+    if ('unavailable' in secret) throw unavailable(`The secret "${name}" is not available.`);
+    if (!this.#names.includes(name)) this.#names.push(name);
+    return secret.open();
+  }
+}
+
+const ENDS_FIELD = /[\r\n\0]/;
+
+/** The reason of a secret's absence is for the operator's log; a sandbox learns the name only. */
+const unavailable = (reason: string): ProxyError =>
+  new ProxyError('SECRET_UNAVAILABLE', { stage: 'inject', side: 'proxy', reason });
+
+function unusable(template: Template, why: string): ProxyError {
+  const names = template.flatMap((piece) => (typeof piece === 'string' ? [] : [`"${piece.secret}"`]));
+  return unavailable(`The value with the secret ${names.join(', ')} ${why}.`);
+}

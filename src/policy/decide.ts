@@ -1,0 +1,83 @@
+import type { CompiledPolicy, CompiledRule, HostRules } from './compiled.ts';
+import type { Claim, Decision, Denial, RequestFacts } from './decision.ts';
+import {
+  addressUnnamed,
+  deniedByRule,
+  hostUnnamed,
+  methodNever,
+  noRuleHeld,
+  pathAmbiguous,
+  upgradeRefused,
+} from './denials.ts';
+import { isAddress } from './host-index.ts';
+import { firstUnmet, Reading } from './match.ts';
+import { further, STEP_BY_CONDITION, type Step } from './steps.ts';
+
+/** Decides one request. Total: every request gets a verdict, and nothing is thrown. */
+export const decide = (policy: CompiledPolicy, facts: RequestFacts): Decision =>
+  decideFor(policy, policy.rulesFor(facts.host), facts);
+
+/**
+ * Decides one request on a connection that looked its host up already.
+ * @param host `policy.rulesFor(facts.host)` of this policy.
+ */
+export function decideFor(policy: CompiledPolicy, host: HostRules | null, facts: RequestFacts): Decision {
+  // CONNECT inside a tunnel and TRACE, always (SEMANTICS.md 1); also in lower case, since some servers fold it.
+  if (isNeverAllowed(facts.method)) return { effect: 'deny', ...methodNever(facts) };
+  if (host === null) return decideUnnamed(policy, facts);
+  const reading = new Reading(facts, host);
+  if (reading.path !== null) {
+    const { ambiguous, encodedSlash } = reading.path;
+    if (ambiguous !== null) return { effect: 'deny', ...pathAmbiguous(ambiguous) };
+    if (encodedSlash && !host.takesEncodedSlash) return { effect: 'deny', ...pathAmbiguous('has an encoded slash') };
+  }
+  return firstHolding(policy, host, reading);
+}
+
+/** The first rule whose every condition holds decides; without one, the furthest condition that any rule reached names the code. */
+function firstHolding(policy: CompiledPolicy, host: HostRules, reading: Reading): Decision {
+  let furthest: Step = 'HOST_DENIED';
+  for (const [position, rule] of host.rules.entries()) {
+    // Passthrough rules are for tunnels; there is no request to see in one (SEMANTICS.md 1).
+    if (rule.spec.tls === 'passthrough') continue;
+    const unmet = firstUnmet(rule, reading);
+    if (unmet === null) return settle(policy, host, { rule, position, facts: reading.facts });
+    furthest = further(furthest, STEP_BY_CONDITION[unmet]);
+  }
+  return enforced(policy, host, noRuleHeld(furthest, host, reading));
+}
+
+interface Holding {
+  readonly rule: CompiledRule;
+  readonly position: number;
+  readonly facts: RequestFacts;
+}
+
+function settle(policy: CompiledPolicy, host: HostRules, { rule, position, facts }: Holding): Decision {
+  if (rule.spec.action === 'deny') return enforced(policy, host, deniedByRule(rule, facts.host));
+  if (facts.websocket && !rule.spec.websocket) return { effect: 'deny', ...upgradeRefused(rule) };
+  return { effect: 'allow', rule, plan: host.planAt(position) };
+}
+
+/** A host that no rule names: `default` speaks, and an address has to be named (SEMANTICS.md 1). */
+function decideUnnamed(policy: CompiledPolicy, facts: RequestFacts): Decision {
+  if (isAddress(facts.host)) return { effect: 'deny', ...addressUnnamed(facts.host) };
+  if (policy.default === 'allow') return { effect: 'allow', rule: null, plan: policy.bare };
+  return enforced(policy, null, hostUnnamed(facts.host));
+}
+
+/** A denial that `mode: observe` turns into a pass without a credential, or leaves as it is. */
+function enforced(policy: CompiledPolicy, host: HostRules | null, denial: Denial): Decision {
+  if (policy.mode === 'enforce') return { effect: 'deny', ...denial };
+  return { effect: 'would-deny', ...denial, plan: host?.bare ?? policy.bare };
+}
+
+function isNeverAllowed(method: string): boolean {
+  if (method.length !== 5 && method.length !== 7) return false;
+  const upper = method.toUpperCase();
+  return upper === 'TRACE' || upper === 'CONNECT';
+}
+
+/** Whose word the address of an allowed or observed request rests on (SEMANTICS.md 3): only a rule that allows speaks for private space. */
+export const claimOf = (decision: Decision): Claim =>
+  decision.effect === 'allow' && decision.rule !== null ? 'named' : 'unnamed';
