@@ -27,6 +27,7 @@ export interface LogFields {
   readonly count?: number;
   readonly allowed?: readonly string[];
   readonly denied?: readonly string[];
+  readonly changed?: readonly string[];
   /** Where a bug was thrown, without its message, which could quote a peer. */
   readonly stack?: string;
 }
@@ -56,6 +57,7 @@ const FIELDS = Object.keys({
   count: 0,
   allowed: 0,
   denied: 0,
+  changed: 0,
   stack: 0,
 } satisfies Record<keyof LogFields, 0>) as (keyof LogFields)[]; // Object.keys loses the literal type
 

@@ -28,10 +28,8 @@ export class LoadThread {
   #ended: LoadError | null = null;
 
   constructor() {
-    // From the bundle the entry is `dist/load-worker.js`; from source, `load-worker.ts`, which Node runs as it stands.
-    const name = import.meta.url.endsWith('.ts') ? './load-worker.ts' : './load-worker.js';
     // The environment may hold secrets; the thread needs none of it.
-    this.#worker = new Worker(new URL(name, import.meta.url), { env: {} });
+    this.#worker = new Worker(workerUrl(import.meta.url), { env: {} });
     this.#worker.on('error', (error) => this.#end(new LoadError(errorCode(error))));
     this.#worker.on('exit', () => this.#end(new LoadError('THREAD_ENDED')));
     this.#worker.on('message', (answer: LoadAnswer) => this.#answered(answer));
@@ -74,4 +72,10 @@ export class LoadThread {
     this.#asked?.reject(this.#ended);
     this.#asked = null;
   }
+}
+
+/** From source the entry is `load-worker.ts`, which Node runs as it stands; built, it is `dist/load-worker.js`, and we may be in a chunk. */
+function workerUrl(self: string): URL {
+  if (self.endsWith('.ts')) return new URL('./load-worker.ts', self);
+  return new URL(self.includes('/chunks/') ? '../load-worker.js' : './load-worker.js', self);
 }

@@ -30,7 +30,7 @@ export interface LoadedFiles {
  */
 export class FileLoader {
   #policyByFile: ReadonlyMap<string, LoadedPolicy> = new Map();
-  #thread: LoadThread = null;
+  #thread: LoadThread | null = null;
   #endTimer: NodeJS.Timeout | null = null;
 
   /** Starts the thread ahead of the first load, while the caller has other things to do. */

@@ -1,0 +1,153 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { CompiledPolicy } from '../policy/compiled.ts';
+import type { RuleSpec } from '../policy/model.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What one generation allows and denies that the one before did not, in short phrases for one line of a log. */
+export interface Difference {
+  readonly allowed: readonly string[];
+  readonly denied: readonly string[];
+  /** Rules that changed in another way: what they add, or a condition whose effect cannot be told in a phrase. */
+  readonly changed: readonly string[];
+}
+
+const PHRASES_MAX = 20;
+const HOSTS_SHOWN = 3;
+/** Rules that are compared before the event loop has its turn: about a millisecond. */
+const RULES_AT_ONCE = 250;
+
+/** Compares two generations rule by rule, after the swap and in pieces, so that no request waits for the log. */
+export async function differenceBetween(previous: Snapshot, next: Snapshot): Promise<Difference> {
+  const found = new Phrases();
+  for (const name of new Set([...previous.sandboxes.keys(), ...next.sandboxes.keys()])) {
+    const was = previous.sandboxes.get(name)?.policy ?? null;
+    const is = next.sandboxes.get(name)?.policy ?? null;
+    if (was === is) continue;
+    if (was === null && is !== null) found.allow(name, `its policy, ${is.rules.length} rules`);
+    if (was !== null && is === null) found.deny(name, 'everything, its policy is gone');
+    if (was !== null && is !== null) await comparePolicies(name, was, is, found);
+  }
+  return found.difference();
+}
+
+class Phrases {
+  readonly #allowed: string[] = [];
+  readonly #denied: string[] = [];
+  readonly #changed: string[] = [];
+
+  allow(sandbox: string, phrase: string): void {
+    this.#allowed.push(`${sandbox}: ${phrase}`);
+  }
+
+  deny(sandbox: string, phrase: string): void {
+    this.#denied.push(`${sandbox}: ${phrase}`);
+  }
+
+  change(sandbox: string, phrase: string): void {
+    this.#changed.push(`${sandbox}: ${phrase}`);
+  }
+
+  difference(): Difference {
+    return { allowed: shortened(this.#allowed), denied: shortened(this.#denied), changed: shortened(this.#changed) };
+  }
+}
+
+const shortened = (phrases: readonly string[]): readonly string[] =>
+  phrases.length <= PHRASES_MAX
+    ? phrases
+    : [...phrases.slice(0, PHRASES_MAX), `and ${phrases.length - PHRASES_MAX} more`];
+
+async function comparePolicies(
+  sandbox: string,
+  was: CompiledPolicy,
+  is: CompiledPolicy,
+  found: Phrases,
+): Promise<void> {
+  if (was.default !== is.default) {
+    const phrase = 'hosts that no rule names';
+    if (is.default === 'allow') found.allow(sandbox, phrase);
+    else found.deny(sandbox, phrase);
+  }
+  if (was.mode !== is.mode) {
+    if (is.mode === 'observe') found.allow(sandbox, 'what its rules deny, which is only audited now');
+    else found.deny(sandbox, 'what its rules deny, which was only audited before');
+  }
+  compareLists(sandbox, 'subnet', { was: allowedSubnets(was), is: allowedSubnets(is), widens: true }, found);
+  compareLists(sandbox, 'subnet', { was: deniedSubnets(was), is: deniedSubnets(is), widens: false }, found);
+  const before = await ruleByLabel(was.rules);
+  const after = await ruleByLabel(is.rules);
+  for (const [label, rule] of after) {
+    const old = before.get(label);
+    if (old === undefined) addedOrRemoved(sandbox, label, rule, rule.spec.action === 'allow', found);
+    else if (old.content !== rule.content) compareRules(sandbox, label, old.spec, rule.spec, found);
+  }
+  for (const [label, rule] of before) {
+    if (!after.has(label)) addedOrRemoved(sandbox, label, rule, rule.spec.action === 'deny', found);
+  }
+}
+
+interface Rule {
+  readonly spec: RuleSpec;
+  /** What the rule says, wherever it stands. */
+  readonly content: string;
+}
+
+/** A rule is known again by its name; without one, by what it says, since its line moves with every edit above it. */
+async function ruleByLabel(specs: readonly RuleSpec[]): Promise<Map<string, Rule>> {
+  const rules = new Map<string, Rule>();
+  for (const [position, spec] of specs.entries()) {
+    const { place: _, ...rest } = spec;
+    const content = JSON.stringify(rest);
+    rules.set(spec.name ?? content, { spec, content });
+    if (position % RULES_AT_ONCE === RULES_AT_ONCE - 1) await nextTurn();
+  }
+  return rules;
+}
+
+function addedOrRemoved(sandbox: string, label: string, { spec }: Rule, widens: boolean, found: Phrases): void {
+  const phrase = spec.name === null ? hostsOf(spec) : `${label} (${hostsOf(spec)})`;
+  if (widens) found.allow(sandbox, phrase);
+  else found.deny(sandbox, phrase);
+}
+
+function hostsOf({ hosts }: RuleSpec): string {
+  const shown = hosts.slice(0, HOSTS_SHOWN).join(', ');
+  return hosts.length > HOSTS_SHOWN ? `${shown} and ${hosts.length - HOSTS_SHOWN} more` : shown;
+}
+
+function compareRules(sandbox: string, label: string, was: RuleSpec, is: RuleSpec, found: Phrases): void {
+  if (was.action !== is.action) {
+    if (is.action === 'allow') found.allow(sandbox, `${label} (${hostsOf(is)})`);
+    else found.deny(sandbox, `${label} (${hostsOf(is)})`);
+    return;
+  }
+  const widens = is.action === 'allow';
+  const parts = [
+    { was: was.hosts, is: is.hosts, widens },
+    { was: was.methods ?? ['any method'], is: is.methods ?? ['any method'], widens },
+    { was: was.paths ?? ['any path'], is: is.paths ?? ['any path'], widens },
+    { was: was.schemes, is: is.schemes, widens },
+  ];
+  const told = parts.map((part) => compareLists(sandbox, label, part, found));
+  if (!told.includes(true)) found.change(sandbox, label);
+}
+
+interface Lists {
+  readonly was: readonly string[];
+  readonly is: readonly string[];
+  /** More entries allow more; false: they deny more. */
+  readonly widens: boolean;
+}
+
+function compareLists(sandbox: string, label: string, { was, is, widens }: Lists, found: Phrases): boolean {
+  const added = is.filter((entry) => !was.includes(entry));
+  const removed = was.filter((entry) => !is.includes(entry));
+  for (const entry of widens ? added : removed) found.allow(sandbox, `${label} ${entry}`);
+  for (const entry of widens ? removed : added) found.deny(sandbox, `${label} ${entry}`);
+  return added.length + removed.length > 0;
+}
+
+const allowedSubnets = ({ subnets }: CompiledPolicy): readonly string[] =>
+  subnets.spec.allow.map(({ cidr, ports }) => (ports === null ? cidr : `${cidr} ports ${ports.join(',')}`));
+
+const deniedSubnets = ({ subnets }: CompiledPolicy): readonly string[] => subnets.spec.deny.map(({ cidr }) => cidr);

@@ -1,0 +1,242 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Log, stackOf } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { Finding } from '../policy/model.ts';
+import { AuthorityError } from '../tls/authority.ts';
+import { differenceBetween } from './difference.ts';
+import {
+  buildGeneration,
+  findingsOf,
+  type Generation,
+  type GenerationContext,
+  isSameGeneration,
+} from './generation.ts';
+import { LoadError } from './load-thread.ts';
+import { FileLoader } from './loader.ts';
+import { type Before, isSameReading, type Reading, type Refused, readEverything, type Sources } from './reading.ts';
+import type { Settings } from './settings.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** SEMANTICS.md 10: what changed is read once it has been quiet for this long and two readings agree. */
+const QUIET_MS = 100;
+/** Files that change without end must not hold a reload for ever; the next change asks again. */
+const READINGS_MAX = 100;
+const FINDINGS_LOGGED_MAX = 50;
+
+/** What came of a reload, when it is over: `swapped` is in force already. */
+export interface Outcome {
+  readonly kind: 'swapped' | 'unchanged' | 'refused';
+  readonly generation: number;
+  readonly hash: string;
+  /** Of all files, whether they changed or not. With errors among them, parts keep their last good form. */
+  readonly findings: readonly Finding[];
+  readonly durationMs: number;
+}
+
+/** Nothing can be served: postern.yaml, the CA or a trust file does not load at the start. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+  readonly findings: readonly Finding[];
+
+  constructor(findings: readonly Finding[]) {
+    super('the configuration does not load');
+    this.findings = findings;
+  }
+}
+
+export interface RuntimeOptions extends GenerationContext {
+  readonly sources: Sources;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+type SwapListener = (next: Snapshot, previous: Snapshot) => void;
+
+/**
+ * The generation in force, and the one way to replace it (contract section 6): read → parse → validate → resolve secrets → compile →
+ * compare → swap one reference → tell the listeners. Whatever asks for a reload, one runs at a time.
+ */
+export class Runtime {
+  readonly #options: RuntimeOptions;
+  readonly #loader = new FileLoader();
+  readonly #listeners = new Set<SwapListener>();
+  #generation: Generation | null = null;
+  #firstSettings: Settings | null = null;
+  #reading: Reading | null = null;
+  #findings: readonly Finding[] = [];
+  #running: Promise<Outcome> | null = null;
+  #next: Promise<Outcome> | null = null;
+  #changedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: RuntimeOptions) {
+    this.#options = options;
+    this.#loader.warmUp();
+  }
+
+  /** The generation in force. Throws before `start` has resolved. */
+  get current(): Snapshot {
+    return this.state.snapshot;
+  }
+
+  /** The generation in force with what it was made of. */
+  get state(): Generation {
+    if (this.#generation === null) throw new Error('no generation is in force yet');
+    return this.#generation;
+  }
+
+  get isStarted(): boolean {
+    return this.#generation !== null;
+  }
+
+  /** What was wrong or doubtful at the last reading, whether or not it made a new generation. */
+  get findings(): readonly Finding[] {
+    return this.#findings;
+  }
+
+  /** Reads everything and puts the first generation in force. @throws StartError */
+  async start(): Promise<Snapshot> {
+    const startedMs = performance.now();
+    const reading = await this.#readOnce();
+    if (reading.settings === null) throw new StartError(reading.findings);
+    const findings = findingsOf(reading);
+    if (reading.authority instanceof AuthorityError || reading.trust.kind === 'refused') throw new StartError(findings);
+    const generation = await buildGeneration(reading, null, this.#options);
+    this.#firstSettings = reading.settings;
+    this.#reading = reading;
+    this.#findings = findings;
+    this.#swap(generation);
+    this.#options.metrics.reloaded('swapped', performance.now() - startedMs);
+    return generation.snapshot;
+  }
+
+  /** Told after each swap, in the order of registration, before `reload` resolves. Returns how to stop. */
+  onSwap(listener: SwapListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Something that was read may have changed just now. Resolves like `reload`, once the files are quiet. */
+  changed(reason: string): Promise<Outcome> {
+    this.#changedMs = performance.now();
+    return this.reload(reason);
+  }
+
+  /**
+   * Reads everything again and puts it in force. A call while one runs is answered by one more run after it, shared by all who ask in
+   * between: so whoever asks gets a reading that began after the question. Never rejects.
+   */
+  reload(reason: string): Promise<Outcome> {
+    if (this.#running === null) {
+      this.#running = this.#run(reason).finally(() => {
+        this.#running = null;
+      });
+      return this.#running;
+    }
+    this.#next ??= this.#running.then(() => {
+      this.#next = null;
+      return this.reload(reason);
+    });
+    return this.#next;
+  }
+
+  async close(): Promise<void> {
+    await this.#running;
+    await this.#loader.close();
+  }
+
+  async #run(reason: string): Promise<Outcome> {
+    const { log, metrics } = this.#options;
+    const startedMs = performance.now();
+    const kind = await this.#attempt(reason).catch((error: unknown): Outcome['kind'] => {
+      if (error instanceof LoadError) log.error('the files could not be read', { code: error.code });
+      else log.error('the reload failed, which is a bug', { stack: stackOf(error) });
+      return 'refused';
+    });
+    const durationMs = performance.now() - startedMs;
+    metrics.reloaded(kind, durationMs);
+    const { generation, hash } = this.current;
+    log.debug('reload', { reason, outcome: kind, generation, hash, duration_ms: Math.round(durationMs) });
+    return { kind, generation, hash, findings: this.#findings, durationMs };
+  }
+
+  async #attempt(reason: string): Promise<Outcome['kind']> {
+    const reading = await this.#readQuiet();
+    if (reading.settings === null) {
+      this.#noteFindings(reading.findings);
+      return 'refused';
+    }
+    const previous = this.state;
+    const generation = await buildGeneration(reading, previous, this.#options);
+    this.#reading = reading;
+    this.#noteFindings(generation.snapshot.findings);
+    if (isSameGeneration(previous, generation)) return 'unchanged';
+    this.#swap(generation);
+    void this.#tell(reason, previous.snapshot, generation.snapshot);
+    return 'swapped';
+  }
+
+  /** One line that says what the generation newly allows and newly denies. */
+  async #tell(reason: string, previous: Snapshot, { generation, hash, sandboxes }: Snapshot): Promise<void> {
+    const { allowed, denied, changed } = await differenceBetween(previous, this.current);
+    const count = sandboxes.size;
+    this.#options.log.info('a new generation is in force', {
+      reason,
+      generation,
+      hash,
+      count,
+      allowed,
+      denied,
+      changed,
+    });
+  }
+
+  /** Logs what was not wrong before; the rest has been said. */
+  #noteFindings(findings: readonly Finding[]): void {
+    const known = new Set(this.#findings.map(keyOf));
+    this.#findings = findings;
+    const fresh = findings.filter((finding) => !known.has(keyOf(finding)));
+    for (const { level, place, path, text } of fresh.slice(0, FINDINGS_LOGGED_MAX)) {
+      const fields = { file: place.file, line: place.line, column: place.column, key: path };
+      if (level === 'error') this.#options.log.error(text, fields);
+      else this.#options.log.warn(text, fields);
+    }
+  }
+
+  /** Until nothing was written for a while, and two readings agree: a half-written file is never in force. */
+  async #readQuiet(): Promise<Reading | Refused> {
+    let readMs = performance.now();
+    let reading = await this.#readOnce();
+    if (this.#reading !== null && isSameReading(reading, this.#reading)) return reading;
+    for (let count = 1; count < READINGS_MAX; count++) {
+      const quietMs = Math.max(readMs, this.#changedMs) + QUIET_MS;
+      await delay(Math.max(0, quietMs - performance.now()));
+      if (performance.now() < this.#changedMs + QUIET_MS) continue;
+      readMs = performance.now();
+      const again = await this.#readOnce();
+      if (isSameReading(reading, again)) return again;
+      reading = again;
+    }
+    throw new LoadError('STILL_CHANGING');
+  }
+
+  #readOnce(): Promise<Reading | Refused> {
+    const generation = this.#generation;
+    const firstSettings = this.#firstSettings;
+    const before: Before | null =
+      generation === null || firstSettings === null
+        ? null
+        : { firstSettings, governed: generation.governed, caDir: generation.snapshot.settings.ca.dir };
+    return readEverything(this.#loader, this.#options.sources, before);
+  }
+
+  #swap(generation: Generation): void {
+    const previous = this.#generation?.snapshot;
+    this.#generation = generation;
+    this.#options.log.setLevel(generation.snapshot.settings.log.level);
+    this.#options.metrics.swapped(generation.snapshot);
+    if (previous === undefined) return;
+    for (const listener of this.#listeners) listener(generation.snapshot, previous);
+  }
+}
+
+const keyOf = ({ level, place, path, text }: Finding): string => JSON.stringify([level, place, path, text]);

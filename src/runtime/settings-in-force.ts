@@ -1,0 +1,40 @@
+import type { ListenAddress, Settings } from './settings.ts';
+
+/** What flags of the command line say instead of postern.yaml. */
+export interface Overrides {
+  readonly proxy?: readonly ListenAddress[];
+  readonly admin?: readonly ListenAddress[];
+  /** Absolute. */
+  readonly policies?: string;
+}
+
+export function withOverrides(settings: Settings, overrides: Overrides): Settings {
+  return {
+    ...settings,
+    listen: { ...settings.listen, proxy: overrides.proxy ?? settings.listen.proxy },
+    admin: { ...settings.admin, listen: overrides.admin ?? settings.admin.listen },
+    policies: overrides.policies ?? settings.policies,
+  };
+}
+
+/** The settings that hold from the start of the process to its end (SEMANTICS.md 10), by the name they have in postern.yaml. */
+const FIXED = {
+  listen: (settings: Settings) => settings.listen,
+  admin: (settings: Settings) => settings.admin,
+  policies: (settings: Settings) => settings.policies,
+  'log.audit': (settings: Settings) => settings.log.audit,
+} as const;
+
+/** New settings with the fixed ones as they were at the start, and the names of those that a restart would change. */
+export function keepFixed(
+  next: Settings,
+  first: Settings,
+): { readonly settings: Settings; readonly restartRequired: readonly string[] } {
+  const { listen, admin, policies } = first;
+  return {
+    settings: { ...next, listen, admin, policies, log: { ...next.log, audit: first.log.audit } },
+    restartRequired: Object.entries(FIXED).flatMap(([name, read]) =>
+      JSON.stringify(read(next)) === JSON.stringify(read(first)) ? [] : [name],
+    ),
+  };
+}
