@@ -88,10 +88,10 @@ export class Pool {
     wire.expireIn(IDLE_MS);
   }
 
-  /** After a reload: closes idle connections to addresses that the new generation would not dial. */
-  judgeAgain(allows: (upstream: H1Upstream) => boolean): void {
+  /** After a reload: closes idle connections to addresses, or under trust, that the new generation would not have. */
+  judgeAgain(allows: (origin: Origin, ip: string) => boolean): void {
     for (const origin of this.#origins.values()) {
-      for (const upstream of [...origin.idle]) if (!allows(upstream)) upstream.wire.destroy();
+      for (const { ip, wire } of [...origin.idle]) if (!allows(origin, ip)) wire.destroy();
     }
   }
 
