@@ -11,17 +11,19 @@ export interface Difference {
   readonly changed: readonly string[];
 }
 
+type Sandboxes = Snapshot['sandboxes'];
+
 const PHRASES_MAX = 20;
 const HOSTS_SHOWN = 3;
 /** Rules that are compared before the event loop has its turn: about a millisecond. */
 const RULES_AT_ONCE = 250;
 
 /** Compares two generations rule by rule, after the swap and in pieces, so that no request waits for the log. */
-export async function differenceBetween(previous: Snapshot, next: Snapshot): Promise<Difference> {
+export async function differenceBetween(previous: Sandboxes, next: Sandboxes): Promise<Difference> {
   const found = new Phrases();
-  for (const name of new Set([...previous.sandboxes.keys(), ...next.sandboxes.keys()])) {
-    const was = previous.sandboxes.get(name)?.policy ?? null;
-    const is = next.sandboxes.get(name)?.policy ?? null;
+  for (const name of new Set([...previous.keys(), ...next.keys()])) {
+    const was = previous.get(name)?.policy ?? null;
+    const is = next.get(name)?.policy ?? null;
     if (was === is) continue;
     if (was === null && is !== null) found.allow(name, `its policy, ${is.rules.length} rules`);
     if (was !== null && is === null) found.deny(name, 'everything, its policy is gone');

@@ -70,7 +70,7 @@ function policyOf(path: string, request: ReadRequest): PolicyReading {
     return { kind: 'parsed', file, hash: sha256(text.why), spec: null, findings: [finding('error', file, text.why)] };
   const hash = sha256(text.text);
   if (request.known.get(file) === hash) return { kind: 'known', file, hash };
-  return { kind: 'parsed', file, hash, ...readPolicy(text.text, file) };
+  return { kind: 'parsed', file, hash, ...readPolicy(text.text, file, request.folder) };
 }
 
 interface Listing {

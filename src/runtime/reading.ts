@@ -3,6 +3,7 @@ import type { Finding, SecretSource } from '../policy/model.ts';
 import { isSame, readSources, type Reading as SecretReading } from '../secrets/sources.ts';
 import { AuthorityError } from '../tls/authority.ts';
 import { type LoadedAuthority, loadAuthority, loadOrCreateAuthority } from '../tls/authority-files.ts';
+import { authorityPaths } from '../tls/authority-paths.ts';
 import { readTrust, type TrustReading } from '../tls/upstream-context.ts';
 import { chooseSandboxes, type GovernedByName } from './in-force.ts';
 import type { FileLoader, LoadedFiles } from './loader.ts';
@@ -86,6 +87,13 @@ function sourcesOf(settings: Settings, governed: GovernedByName): readonly Secre
     ...(spec.match ?? []).flatMap(({ token }) => token ?? []),
   ]);
   return settings.admin.token === null ? ofSandboxes : [settings.admin.token, ...ofSandboxes];
+}
+
+/** Every file that a reading came from, to be watched. */
+export function filesOf({ settings, governed, authority }: Reading, { settingsFile }: Sources): readonly string[] {
+  const secrets = sourcesOf(settings, governed).flatMap((source) => (source.kind === 'file' ? [source.path] : []));
+  const { ca, key } = authority instanceof AuthorityError ? authorityPaths(settings.ca.dir) : authority.paths;
+  return [settingsFile, ...secrets, ...settings.upstream.trust, ca, key];
 }
 
 /** Whether two readings saw the same texts and values, so that nothing was being written in between. */

@@ -13,9 +13,19 @@ import {
 } from './generation.ts';
 import { LoadError } from './load-thread.ts';
 import { FileLoader } from './loader.ts';
-import { type Before, isSameReading, type Reading, type Refused, readEverything, type Sources } from './reading.ts';
+import {
+  type Before,
+  filesOf,
+  isSameReading,
+  type Reading,
+  type Refused,
+  readEverything,
+  type Sources,
+} from './reading.ts';
+import { SecretLedger } from './secret-ledger.ts';
 import type { Settings } from './settings.ts';
 import type { Snapshot } from './snapshot.ts';
+import { Watcher } from './watcher.ts';
 
 /** SEMANTICS.md 10: what changed is read once it has been quiet for this long and two readings agree. */
 const QUIET_MS = 100;
@@ -60,6 +70,8 @@ export class Runtime {
   readonly #options: RuntimeOptions;
   readonly #loader = new FileLoader();
   readonly #listeners = new Set<SwapListener>();
+  readonly #watcher = new Watcher(() => void this.#changed());
+  readonly #ledger: SecretLedger;
   #generation: Generation | null = null;
   #firstSettings: Settings | null = null;
   #reading: Reading | null = null;
@@ -67,9 +79,11 @@ export class Runtime {
   #running: Promise<Outcome> | null = null;
   #next: Promise<Outcome> | null = null;
   #changedMs = Number.NEGATIVE_INFINITY;
+  #isWatching = false;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
+    this.#ledger = new SecretLedger(options.metrics);
     this.#loader.warmUp();
   }
 
@@ -103,7 +117,8 @@ export class Runtime {
     const generation = await buildGeneration(reading, null, this.#options);
     this.#firstSettings = reading.settings;
     this.#reading = reading;
-    this.#findings = findings;
+    this.#noteFindings(findings);
+    this.#ledger.note(reading.governed, reading.secrets);
     this.#swap(generation);
     this.#options.metrics.reloaded('swapped', performance.now() - startedMs);
     return generation.snapshot;
@@ -115,10 +130,15 @@ export class Runtime {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Something that was read may have changed just now. Resolves like `reload`, once the files are quiet. */
-  changed(reason: string): Promise<Outcome> {
-    this.#changedMs = performance.now();
-    return this.reload(reason);
+  /** From now on an edit of any file that was read is a reload. Resolves when every change is seen. */
+  async watch(): Promise<void> {
+    this.#isWatching = true;
+    await this.#watchFiles();
+  }
+
+  /** Seconds since each available secret got its value. */
+  secretAges(): Iterable<readonly [secret: string, seconds: number]> {
+    return this.#ledger.ages();
   }
 
   /**
@@ -140,8 +160,20 @@ export class Runtime {
   }
 
   async close(): Promise<void> {
+    await this.#watcher.close();
     await this.#running;
     await this.#loader.close();
+  }
+
+  #changed(): Promise<Outcome> {
+    this.#changedMs = performance.now();
+    return this.reload('files changed');
+  }
+
+  async #watchFiles(): Promise<void> {
+    if (!this.#isWatching || this.#reading === null) return;
+    const files = filesOf(this.#reading, this.#options.sources);
+    await this.#watcher.watch({ policies: this.#reading.settings.policies, files });
   }
 
   async #run(reason: string): Promise<Outcome> {
@@ -154,6 +186,7 @@ export class Runtime {
     });
     const durationMs = performance.now() - startedMs;
     metrics.reloaded(kind, durationMs);
+    await this.#watchFiles();
     const { generation, hash } = this.current;
     log.debug('reload', { reason, outcome: kind, generation, hash, duration_ms: Math.round(durationMs) });
     return { kind, generation, hash, findings: this.#findings, durationMs };
@@ -169,6 +202,7 @@ export class Runtime {
     const generation = await buildGeneration(reading, previous, this.#options);
     this.#reading = reading;
     this.#noteFindings(generation.snapshot.findings);
+    this.#ledger.note(reading.governed, reading.secrets);
     if (isSameGeneration(previous, generation)) return 'unchanged';
     this.#swap(generation);
     void this.#tell(reason, previous.snapshot, generation.snapshot);
@@ -177,7 +211,7 @@ export class Runtime {
 
   /** One line that says what the generation newly allows and newly denies. */
   async #tell(reason: string, previous: Snapshot, { generation, hash, sandboxes }: Snapshot): Promise<void> {
-    const { allowed, denied, changed } = await differenceBetween(previous, this.current);
+    const { allowed, denied, changed } = await differenceBetween(previous.sandboxes, sandboxes);
     const count = sandboxes.size;
     this.#options.log.info('a new generation is in force', {
       reason,
@@ -235,7 +269,16 @@ export class Runtime {
     this.#options.log.setLevel(generation.snapshot.settings.log.level);
     this.#options.metrics.swapped(generation.snapshot);
     if (previous === undefined) return;
-    for (const listener of this.#listeners) listener(generation.snapshot, previous);
+    for (const listener of this.#listeners) this.#notify(listener, generation.snapshot, previous);
+  }
+
+  /** A listener that fails must not keep the others from learning what is in force. */
+  #notify(listener: SwapListener, next: Snapshot, previous: Snapshot): void {
+    try {
+      listener(next, previous);
+    } catch (error) {
+      this.#options.log.error('a listener failed on a new generation, which is a bug', { stack: stackOf(error) });
+    }
   }
 }
 
