@@ -127,10 +127,10 @@ function whyBadName(text: string): string | null {
  * hyphens, turns an ideographic full stop into a dot and full-width letters into ASCII, so the text may look like another host.
  */
 function refuseUnicode(text: string): HostReading {
-  const why = 'has characters that are not ASCII; write its A-label form (xn--…)';
+  const why = 'has characters that are not ASCII';
   const ascii = domainToASCII(text);
   const faithful = ascii !== '' && text.split('.').every((label) => keepsItsShape(label));
-  return faithful ? withCanonical(why, ascii) : { ok: false, why };
+  return faithful ? withCanonical(why, ascii) : { ok: false, why: `${why}; write its A-label form (xn--…)` };
 }
 
 function keepsItsShape(label: string): boolean {

@@ -1,0 +1,41 @@
+export type UnitReading = { readonly ok: true; readonly value: number } | { readonly ok: false; readonly why: string };
+
+const MS_BY_UNIT: ReadonlyMap<string, number> = new Map([
+  ['ms', 1],
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+]);
+const BYTES_BY_UNIT: ReadonlyMap<string, number> = new Map([
+  ['B', 1],
+  ['KiB', 1024],
+  ['MiB', 1024 ** 2],
+  ['GiB', 1024 ** 3],
+]);
+
+/** `setTimeout` fires at once beyond 2^31 - 1 ms, so a longer limit would be none. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Reads `250ms`, `30s`, `10m`, `24h`, `2d` as milliseconds: a whole number and one unit, as long as a timer can be. */
+export function parseDuration(text: string): UnitReading {
+  const reading = parseWithUnit(text, MS_BY_UNIT);
+  if (reading === null)
+    return { ok: false, why: 'is not a duration; write a whole number and a unit (ms, s, m, h, d), e.g. 30s' };
+  if (reading < 1) return { ok: false, why: 'is no time at all; write at least 1ms' };
+  if (reading > TIMER_MS_MAX) return { ok: false, why: 'is longer than the 24 days that a timer can run' };
+  return { ok: true, value: reading };
+}
+
+/** Reads `512B`, `64KiB`, `100MiB`, `1GiB` as bytes. */
+export function parseSize(text: string): UnitReading {
+  const reading = parseWithUnit(text, BYTES_BY_UNIT);
+  if (reading !== null && Number.isSafeInteger(reading)) return { ok: true, value: reading };
+  return { ok: false, why: 'is not a size; write a whole number and a unit (B, KiB, MiB, GiB), e.g. 64KiB' };
+}
+
+function parseWithUnit(text: string, byUnit: ReadonlyMap<string, number>): number | null {
+  const match = /^(0|[1-9][0-9]{0,9})([A-Za-z]+)$/.exec(text);
+  const unit = byUnit.get(match?.[2] ?? '');
+  return unit === undefined ? null : Number(match?.[1]) * unit;
+}
