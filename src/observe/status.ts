@@ -1,0 +1,80 @@
+import type { Finding } from '../policy/model.ts';
+import type { Generation } from '../runtime/generation.ts';
+import type { GovernedByName } from '../runtime/in-force.ts';
+import type { Outcome } from '../runtime/runtime.ts';
+import type { Sandbox } from '../runtime/snapshot.ts';
+import { VERSION } from '../version.ts';
+
+/** What only the running process knows besides its generation. */
+export interface Liveness {
+  readonly ready: boolean;
+  readonly draining: boolean;
+  readonly proxyListeners: readonly string[];
+  readonly adminListeners: readonly string[];
+  readonly connections: { readonly client: number; readonly upstream: number };
+  readonly tunnels: number;
+  readonly auditDropped: number;
+  readonly auditHealthy: boolean;
+}
+
+/** The body of `GET /v1/status`. Names and reasons, never a value. */
+export function statusOf(generation: Generation, findings: readonly Finding[], live: Liveness): object {
+  const { snapshot, governed, authority, restartRequired } = generation;
+  return {
+    version: VERSION,
+    node: process.version,
+    uptime_seconds: Math.round(process.uptime()),
+    ready: live.ready,
+    draining: live.draining,
+    generation: snapshot.generation,
+    hash: snapshot.hash,
+    restart_required: restartRequired,
+    sandboxes: [...snapshot.sandboxes.values()].map((sandbox) => sandboxStatus(sandbox, governed)),
+    findings: findings.map(findingJson),
+    listeners: { proxy: live.proxyListeners, admin: live.adminListeners },
+    connections: live.connections,
+    tunnels: live.tunnels,
+    audit: { dropped: live.auditDropped, healthy: live.auditHealthy },
+    ca: {
+      file: authority.paths.ca,
+      subject: authority.authority.subject,
+      fingerprint: authority.authority.fingerprint,
+      expires: authority.authority.notAfter.toISOString(),
+    },
+  };
+}
+
+function sandboxStatus({ name, files, hash, policy, vault }: Sandbox, governed: GovernedByName): object {
+  const missing = [...vault].flatMap(([secret, resolved]) =>
+    'unavailable' in resolved ? [{ secret, reason: resolved.unavailable }] : [],
+  );
+  return {
+    name,
+    state: governed.get(name)?.state ?? 'unavailable',
+    files,
+    hash,
+    mode: policy?.mode ?? null,
+    default: policy?.default ?? null,
+    rules: policy?.rules.length ?? 0,
+    secrets: vault.size,
+    secrets_unavailable: missing,
+  };
+}
+
+/** The body of `POST /v1/reload`. */
+export const outcomeJson = ({ kind, generation, hash, durationMs, findings }: Outcome): object => ({
+  outcome: kind,
+  generation,
+  hash,
+  duration_ms: Math.round(durationMs),
+  findings: findings.map(findingJson),
+});
+
+export const findingJson = ({ level, place, path, text }: Finding): object => ({
+  level,
+  file: place.file,
+  line: place.line,
+  column: place.column,
+  key: path,
+  text,
+});
