@@ -1,7 +1,7 @@
 import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
 import { type Issuer, type LeafTemplate, leafTemplate, type Signer, signerOf } from './certificate.ts';
 import { readCertificate } from './certificate-reader.ts';
-import { pemOf, readCertificates } from './pem.ts';
+import { pemOfAll, readCertificates } from './pem.ts';
 
 /** What is wrong with a CA, for people: which file, what is wrong, and what to do. Says nothing about the key itself. */
 export class AuthorityError extends Error {
@@ -51,11 +51,8 @@ export class Authority {
   constructor(certificates: readonly X509Certificate[], chain: readonly X509Certificate[], issuer: Issuer) {
     const [signing] = chain;
     if (signing === undefined) throw new TypeError('an authority needs the certificate that signs');
-    this.caPem = certificates.map((certificate) => pemOf(certificate.raw)).join('');
-    this.chainPem = chain
-      .filter((certificate) => !isSelfSigned(certificate))
-      .map((one) => pemOf(one.raw))
-      .join('');
+    this.caPem = pemOfAll(certificates);
+    this.chainPem = pemOfAll(chain.filter((certificate) => !isSelfSigned(certificate)));
     this.subject = signing.subject.replaceAll('\n', ', ');
     this.fingerprint = signing.fingerprint256;
     this.notBefore = new Date(issuer.notBeforeMs);

@@ -9,7 +9,7 @@ const SIGNATURES: Readonly<Record<string, { readonly hash: string; readonly algo
   'ec secp521r1': { hash: 'sha512', algorithm: der.sequence(der.objectIdentifier('1.2.840.10045.4.3.4')) },
   rsa: {
     hash: 'sha256',
-    algorithm: der.sequence(der.objectIdentifier('1.2.840.113549.1.1.11'), Uint8Array.of(0x05, 0x00)),
+    algorithm: der.sequence(der.objectIdentifier('1.2.840.113549.1.1.11'), der.nullValue()),
   },
 };
 
@@ -49,7 +49,7 @@ export function signerOf(key: KeyObject): Signer | null {
 
 /** A Name with a common name alone, DER. */
 const nameOf = (commonName: string): Buffer =>
-  der.sequence(der.setOfOne(der.sequence(der.objectIdentifier('2.5.4.3'), der.utf8String(commonName))));
+  der.sequence(der.setOf(der.sequence(der.objectIdentifier('2.5.4.3'), der.utf8String(commonName))));
 
 /** RFC 7093 2 (1): the first 160 bits of the SHA-256 of the public key. (RFC 5280's own method is SHA-1, absent in FIPS mode.) */
 export function keyIdOf(publicKey: KeyObject): Buffer {

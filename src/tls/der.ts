@@ -1,5 +1,5 @@
 /**
- * Writes DER, the one encoding of ASN.1 that X.509 signs (ITU-T X.690 section 10): just the types a certificate is made of.
+ * Writes DER, the one encoding of ASN.1 that X.509 signs (ITU-T X.690 section 10): just the types that certificates and trust stores are made of.
  * Every function returns a whole element: tag, length, contents.
  */
 
@@ -8,10 +8,12 @@ const TAG = {
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
+  null: 0x05,
   objectIdentifier: 0x06,
   utf8String: 0x0c,
   utcTime: 0x17,
   generalizedTime: 0x18,
+  bmpString: 0x1e,
   sequence: 0x30,
   set: 0x31,
 } as const;
@@ -33,8 +35,9 @@ export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer
 
 export const sequence = (...parts: readonly Uint8Array[]): Buffer => element(TAG.sequence, ...parts);
 
-/** A SET of one member: more would have to be sorted (X.690 11.6), and a certificate needs no more. */
-export const setOfOne = (member: Uint8Array): Buffer => element(TAG.set, member);
+/** A SET OF: its members stand in the order of their encodings (X.690 11.6). */
+export const setOf = (...members: readonly Uint8Array[]): Buffer =>
+  element(TAG.set, ...[...members].sort(Buffer.compare));
 
 export const boolean = (value: boolean): Buffer => element(TAG.boolean, Uint8Array.of(value ? 0xff : 0x00));
 
@@ -61,7 +64,12 @@ export function namedBits(...bits: readonly number[]): Buffer {
   return element(TAG.bitString, octet === 0 ? Uint8Array.of(0) : Uint8Array.of(unused, octet));
 }
 
+export const nullValue = (): Buffer => element(TAG.null);
+
 export const utf8String = (text: string): Buffer => element(TAG.utf8String, Buffer.from(text, 'utf8'));
+
+/** Text in UTF-16, most significant octet first, as PKCS#12 wants names. */
+export const bmpString = (text: string): Buffer => element(TAG.bmpString, Buffer.from(text, 'utf16le').swap16());
 
 /** An OBJECT IDENTIFIER from its dotted form, e.g. `2.5.29.17`. */
 export function objectIdentifier(dotted: string): Buffer {

@@ -10,6 +10,10 @@ export function pemOf(certificate: Uint8Array): string {
   return `-----BEGIN CERTIFICATE-----\n${lines}-----END CERTIFICATE-----\n`;
 }
 
+/** PEM text of certificates alone, one after the other, without what stood around them. */
+export const pemOfAll = (certificates: readonly X509Certificate[]): string =>
+  certificates.map((certificate) => pemOf(certificate.raw)).join('');
+
 export type PemReading =
   | { readonly kind: 'certificates'; readonly certificates: readonly X509Certificate[] }
   | { readonly kind: 'refused'; readonly why: string };

@@ -56,3 +56,14 @@ test('a sequence holds its parts in order', () => {
     }),
   );
 });
+
+test('a set holds its parts in the order of their encodings, whatever order they came in', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 15 }), { maxLength: 6 }), (parts) => {
+      const members = parts.map(der.octetString);
+      const written = der.setOf(...members);
+      expect(der.setOf(...members.toReversed())).toEqual(written);
+      expect(written.subarray(2)).toEqual(Buffer.concat(members.toSorted(Buffer.compare)));
+    }),
+  );
+});
