@@ -1,21 +1,10 @@
 import * as z from 'zod/mini';
+import { described, duration, flag, list, text, tokenShape } from './schema-parts.ts';
 
 /**
  * The shape of a policy file (contract section 4): keys, types and closed sets of words. What values mean is judged by the readers
  * beside this file, which can say more than a schema. Descriptions are for editors (`postern schema policy`).
  */
-
-function described<Schema extends z.ZodMiniType>(schema: Schema, description: string): Schema {
-  z.globalRegistry.add(schema, { description });
-  return schema;
-}
-
-const text = (description: string) => z.optional(described(z.string(), description));
-const flag = (description: string) => z.optional(described(z.boolean(), description));
-
-/** A list that has at least one entry: an empty one could be meant as "none" or as "any". */
-const list = <Item extends z.ZodMiniType>(item: Item, wanted: string, description: string) =>
-  described(z.array(item, { error: wanted }).check(z.minLength(1, { error: `is empty; it ${wanted}` })), description);
 
 const HOSTS = 'must be a list of hosts, e.g. [api.example.com]';
 
@@ -64,9 +53,6 @@ const injectionShape = z.strictObject(
     error: 'must be one of { bearer: … }, { basic: … }, { header: … }, { query: … }, { cookie: … }, { placeholder: … }',
   },
 );
-
-const duration = (description: string) =>
-  z.optional(described(z.string({ error: 'must be a duration with its unit, e.g. 30s or 10m' }), description));
 
 export const ruleShape = z.strictObject(
   {
@@ -118,11 +104,6 @@ export const secretShape = z.strictObject(
     file: text('The file that holds it, relative to this file; read again when it changes'),
     hosts: z.optional(hosts('The only hosts that may receive it. Default: wherever a rule binds it')),
   },
-  { error: 'must be { env: VARIABLE } or { file: PATH }' },
-);
-
-const tokenShape = z.strictObject(
-  { env: text('The environment variable that holds it'), file: text('The file that holds it') },
   { error: 'must be { env: VARIABLE } or { file: PATH }' },
 );
 

@@ -27,8 +27,8 @@ export function readShape<Schema extends z.ZodMiniType>(
 }
 
 /**
- * The same for a map whose keys can be judged one by one: what is wrong is reported, and the keys without fault are returned if
- * they are a whole, so that one bad key does not hide what is wrong with the others.
+ * The same for a map whose keys can be judged one by one: what is wrong is reported, and the rest is returned if it is a whole, so
+ * that one bad key does not hide what is wrong with the others.
  */
 export function readShapeLeniently<Schema extends z.ZodMiniType>(
   value: unknown,
@@ -36,14 +36,24 @@ export function readShapeLeniently<Schema extends z.ZodMiniType>(
 ): z.output<Schema> | undefined {
   const result = of.schema.safeParse(value);
   if (result.success) return result.data;
-  const bad = new Set<unknown>();
+  let rest = value;
   for (const issue of result.error.issues) {
     reportIssue(issue, value, of);
-    if (issue.path[0] !== undefined) bad.add(issue.path[0]);
-    else if (issue.code === 'unrecognized_keys') for (const key of issue.keys) bad.add(key);
+    const keys = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
+    for (const path of keys) rest = withoutKey(rest, path);
   }
-  const entries = Object.entries(Object(value)).filter(([key]) => !bad.has(key));
-  return of.schema.safeParse(Object.fromEntries(entries)).data;
+  return of.schema.safeParse(rest).data;
+}
+
+/** The value without the key at the path; of a path into a list, without the key that holds the list. */
+function withoutKey(value: unknown, [step, ...rest]: readonly PropertyKey[]): unknown {
+  if (typeof step !== 'string' || typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const keepsStep = typeof rest[0] === 'string';
+  const entries = Object.entries(value).flatMap(([key, inner]) => {
+    if (key !== step) return [[key, inner]];
+    return keepsStep ? [[key, withoutKey(inner, rest)]] : [];
+  });
+  return Object.fromEntries(entries);
 }
 
 type Issue = z.core.$ZodIssue;

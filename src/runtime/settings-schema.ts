@@ -1,0 +1,92 @@
+import * as z from 'zod/mini';
+import { described, duration, flag, list, size, text, tokenShape } from '../policy/schema-parts.ts';
+
+/** The shape of postern.yaml (contract section 3). What values mean is judged in `read-settings.ts`. */
+
+const addresses = (wanted: string, description: string) =>
+  z.optional(described(z.array(z.string(), { error: wanted }), description));
+const count = (description: string) => z.optional(described(z.int({ error: 'must be a whole number' }), description));
+
+const listenShape = z.strictObject({
+  proxy: z.optional(
+    list(
+      z.string(),
+      'must be a list of addresses, e.g. [127.0.0.1:8080]',
+      'Where clients connect. Default: [127.0.0.1:8080]',
+    ),
+  ),
+  transparent: z.optional(described(z.array(z.unknown()), 'Comes in a later release')),
+  dns: z.optional(described(z.array(z.unknown()), 'Comes in a later release')),
+});
+
+const adminShape = z.strictObject({
+  listen: addresses(
+    'must be a list of addresses, e.g. [127.0.0.1:9464]',
+    'Health, metrics and API: host:port or unix:/path. Default: [127.0.0.1:9464]',
+  ),
+  token: z.optional(described(tokenShape, 'Needed from elsewhere than this machine, and for changes')),
+});
+
+const upstreamShape = z.strictObject({
+  trust: addresses('must be a list of files, e.g. [/etc/ssl/corp.pem]', 'PEM files added to the system roots'),
+  dns: addresses('must be a list of addresses, e.g. [10.0.0.2:53]', "Resolvers. Default: the system's"),
+  hosts: z.optional(
+    described(
+      z.record(z.string(), list(z.string(), 'must be a list of addresses, e.g. [10.20.3.4]', 'Where this host is'), {
+        error: 'must be a map of hosts, e.g. { api.corp.example: [10.20.3.4] }',
+      }),
+      'Fixed answers before DNS',
+    ),
+  ),
+  allow_addresses: addresses(
+    'must be a list of blocks, e.g. [10.20.0.0/16]',
+    'Private space that rules which name the host may reach; all other is refused',
+  ),
+  proxy: z.optional(described(z.unknown(), 'Comes in a later release')),
+});
+
+const limitsShape = z.strictObject({
+  connections: count('Client connections. Default: 10000'),
+  connections_per_sandbox: count('Client connections of one sandbox. Default: 2000'),
+  head_bytes: size('Head of a request or response. Default: 64KiB'),
+  head_fields: count('Fields of a request or response. Default: 200'),
+  client_head: duration('For a client to send its request head. Default: 30s'),
+  connect: duration('For a connection to a host. Default: 10s'),
+  tls: duration('For a TLS handshake, on either side. Default: 10s'),
+  response_head: duration('For a host to begin its answer. Default: 10m'),
+  idle: duration('Silence on a connection with a request in flight. Default: 5m'),
+  tunnel_idle: duration('Silence in a tunnel or WebSocket. Default: 1h'),
+  drain: duration('For requests in flight at shutdown. Default: 30s'),
+  leaf_cache: count('Certificates kept in memory. Default: 2000'),
+  dns_cache: duration('How long answers are kept. Default: 60s'),
+});
+
+export const settingsShape = z.strictObject({
+  version: described(z.literal(1, { error: 'must be 1' }), 'Always 1'),
+  listen: z.optional(listenShape),
+  admin: z.optional(adminShape),
+  policies: text('A policy file, or a folder whose *.yaml are read. Default: policies/'),
+  ca: z.optional(
+    z.strictObject({
+      dir: text('Holds ca.pem, ca-key.pem and bundle.pem. Default: certs/'),
+      leaf_ttl: duration('How long leaf certificates are valid. Default: 24h'),
+    }),
+  ),
+  upstream: z.optional(upstreamShape),
+  limits: z.optional(limitsShape),
+  log: z.optional(
+    z.strictObject({
+      level: z.optional(
+        described(
+          z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
+          'Of the operational log on stderr. Default: info',
+        ),
+      ),
+      audit: text('stdout, or a file. Default: stdout'),
+      audit_required: flag('Refuses traffic while audit lines cannot be written. Default: false'),
+    }),
+  ),
+  strict_files: flag('Secret files that others can read are errors, not warnings. Default: false'),
+});
+
+export type RawSettings = z.output<typeof settingsShape>;
