@@ -95,8 +95,8 @@ function proxyUrlOf(text: string): string {
   return url.href.replace(/\/$/, '');
 }
 
-/** The first TCP listener; one on every interface is reached by the loopback. */
-function listenerUrl(listeners: readonly ListenAddress[]): string {
+/** Where the proxy is: the first TCP listener; one on every interface is reached by the loopback. */
+export function listenerUrl(listeners: readonly ListenAddress[]): string {
   const listener = listeners.find((candidate) => candidate.kind === 'tcp');
   if (listener === undefined)
     throw new RefusedError('the proxy listens on no TCP port; say where the sandbox reaches it with --proxy');
