@@ -90,7 +90,7 @@ function compileRule(spec: RuleSpec | undefined, index: number): CompiledRule {
     place: spec.place,
     spec,
     methods: spec.methods === null ? null : new Set(spec.methods),
-    paths: spec.paths === null ? null : compilePaths(spec.paths),
+    paths: spec.paths === null ? null : compilePaths(spec.paths, spec.action),
     query: compileConditions(spec.query, (text) => text),
     headers: compileConditions(spec.headers, fieldText),
   };

@@ -57,12 +57,16 @@ export function methodTruth(methods: ReadonlySet<string> | null, method: string)
   return methods.has(method.toUpperCase()) ? 'doubt' : 'no';
 }
 
-/** `path` is null on a host without `paths`. An ambiguous path never comes here: it was refused before. */
+/**
+ * `path` is null on a host without `paths`. An ambiguous path never comes here: it was refused before. What only a server would match
+ * that decodes before it routes is in doubt.
+ */
 export function pathTruth(rule: CompiledRule, path: PathReading | null): Truth {
   if (path === null) return 'yes';
-  if (path.encodedSlash && rule.spec.action === 'allow' && !rule.spec.encodedSlash) return 'no';
+  const deny = rule.spec.action === 'deny';
+  if (path.encodedSlash && !deny && !rule.spec.encodedSlash) return 'no';
   if (rule.paths === null || pathMatches(rule.paths, path.text)) return 'yes';
-  return path.encodedSlash && pathMatches(rule.paths, path.decoded) ? 'doubt' : 'no';
+  return deny && path.decoded !== path.text && pathMatches(rule.paths, path.decoded) ? 'doubt' : 'no';
 }
 
 /**

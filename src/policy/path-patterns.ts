@@ -1,5 +1,6 @@
 import { compileGlob, type Glob, globMatches } from './glob.ts';
-import { readPath } from './paths.ts';
+import type { RuleSpec } from './model.ts';
+import { readPath, routed } from './paths.ts';
 
 /**
  * The `paths` of one rule. `*` is at least one character where it is a whole segment, any run within one, never a `/`;
@@ -23,12 +24,16 @@ export type Element =
   | { readonly kind: 'some' }
   | { readonly kind: 'deep' };
 
-export function compilePaths(patterns: readonly string[]): PathSet {
-  // Compared with canonical paths, so a pattern is brought to the same spelling; `*` is not an escape and stays.
+/**
+ * Compiles the patterns of a rule, in the spelling of the paths that they are compared with (`*` is not an escape and stays). A deny
+ * rule gets the reading of servers that decode before they route as well: it has to meet a path in either.
+ */
+export function compilePaths(patterns: readonly string[], action: RuleSpec['action']): PathSet {
   const canonical = patterns.map((pattern) => readPath(pattern).text);
+  const spelled = [...new Set(action === 'deny' ? [...canonical, ...canonical.map(routed)] : canonical)];
   return {
-    exact: new Set(canonical.filter((pattern) => !pattern.includes('*'))),
-    patterns: canonical.filter((pattern) => pattern.includes('*')).map(compilePattern),
+    exact: new Set(spelled.filter((pattern) => !pattern.includes('*'))),
+    patterns: spelled.filter((pattern) => pattern.includes('*')).map(compilePattern),
   };
 }
 

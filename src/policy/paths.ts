@@ -1,17 +1,23 @@
 /** A path as conditions see it (SEMANTICS.md 4). The path itself leaves as it came. */
 export interface PathReading {
-  /** Canonical: escapes of unreserved characters decoded, the others in upper case (RFC 3986 section 6.2.2). */
+  /**
+   * Canonical: escapes of unreserved characters decoded, the others in upper case (RFC 3986 section 6.2.2); characters that no path
+   * may have unescaped, and that servers take nevertheless, escaped.
+   */
   readonly text: string;
   /** Why servers read this path in different ways ("has a dot segment"); null if they do not. */
   readonly ambiguous: string | null;
   /** An escaped `/` is in it: only a rule with `encoded_slash: true` may allow it. */
   readonly encodedSlash: boolean;
-  /** `text` with every `%2F` decoded: what a server sees that decodes before it routes. The same as `text` without one. */
+  /**
+   * What a server sees that decodes before it routes: a deny rule is asked about this reading too, or `%3A` would walk around a rule
+   * about `/x:delete`. The same as `text` where nothing is escaped. A literal `*` is `%2A` here, as patterns have to write it.
+   */
   readonly decoded: string;
 }
 
 /** Anything that is not a plain, unescaped character of RFC 3986 section 3.3, and empty and dot segments: reason to look closely. */
-const NOT_PLAIN = /[^!$&-./0-:=@A-Z_a-z~]|\/(?:\/|\.{1,2}(?:\/|$))/;
+const NOT_PLAIN = /[^!$&-)+-./0-:=@A-Z_a-z~]|\/(?:\/|\.{1,2}(?:\/|$))/;
 const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/;
 const DOUBLE_ENCODED = /%25[0-9A-Fa-f]{2}/;
 
@@ -28,9 +34,16 @@ const plain = (text: string): PathReading => ({ text, ambiguous: null, encodedSl
 function readClosely(path: string): PathReading {
   const { text, problem } = canonicalise(path);
   const encodedSlash = text.includes('%2F');
-  const decoded = encodedSlash ? text.replaceAll('%2F', '/') : text;
+  const decoded = routed(text).replaceAll('*', '%2A');
   return { text, ambiguous: problem ?? problemOfSegments(text, decoded), encodedSlash, decoded };
 }
+
+/** `/`, the delimiters that a path segment may have unescaped (RFC 3986 section 3.3) except `*`, and `;`. */
+const ROUTED_ESCAPE = /%(?:2F|21|24|26|27|28|29|2B|2C|3A|3B|3D|40)/g;
+
+/** A canonical text as a server routes it that decodes first. */
+export const routed = (text: string): string =>
+  text.replaceAll(ROUTED_ESCAPE, (triplet) => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)));
 
 /** Double encoding is looked for in the canonical text: `%25%32%46` is `%252F` there. */
 function problemOfSegments(text: string, decoded: string): string | null {
@@ -48,7 +61,7 @@ function canonicalise(path: string): { text: string; problem: string | null } {
     const code = path.charCodeAt(index);
     if (code !== PERCENT) {
       problem ??= problemOfRaw(code);
-      text += path[index];
+      text += NEVER_RAW.has(code) ? escapeOf(code) : path[index];
       previousByte = -1;
       continue;
     }
@@ -64,6 +77,11 @@ function canonicalise(path: string): { text: string; problem: string | null } {
 const PERCENT = 0x25;
 /** What stands in place of a byte where an escape is broken. */
 const BAD = -1;
+
+/** `"<>[]^` and the grave accent, `{|}`: in no path unescaped (RFC 3986 section 3.3). */
+const NEVER_RAW: ReadonlySet<number> = new Set([0x22, 0x3c, 0x3e, 0x5b, 0x5d, 0x5e, 0x60, 0x7b, 0x7c, 0x7d]);
+
+const escapeOf = (code: number): string => `%${code.toString(16).toUpperCase()}`;
 
 const canonicalEscape = (path: string, index: number, byte: number): string =>
   isUnreserved(byte) ? String.fromCharCode(byte) : path.slice(index, index + 3).toUpperCase();

@@ -145,6 +145,20 @@ describe('paths', () => {
     expect(codeOf(ask([allow, decoded], { path: '/a%2fb' }))).toBe('allow');
   });
 
+  it.each([
+    ['/v1/x:delete', '/v1/x%3Adelete'],
+    ['/v1/x:delete', '/v1/x%3adelete'],
+    ['/v1/x%3Adelete', '/v1/x:delete'],
+    ['/v1/*:delete', '/v1/x%3Adelete'],
+    ['/v1/a%7Cb', '/v1/a|b'],
+    ['/v1/a%2Ab', '/v1/a*b'],
+    ['/v1/(a)', '/v1/%28a%29'],
+    ['/admin/**', '/%61dmin/x'],
+  ])('another spelling does not walk around a deny rule: %s and %s', (pattern, path) => {
+    expect(codeOf(ask([{ action: 'deny', paths: [pattern] }, {}], { path }))).toBe('RULE_DENIED');
+    expect(codeOf(ask([{ action: 'deny', paths: [pattern] }, {}], { path: '/v1/other' }))).toBe('allow');
+  });
+
   it('dot segments that appear after decoding a slash are ambiguous even where the slash is allowed', () => {
     const allow: Partial<RuleSpec> = { paths: ['/**'], encodedSlash: true };
     expect(codeOf(ask([allow], { path: '/a/..%2Fb' }))).toBe('PATH_AMBIGUOUS');
