@@ -1,0 +1,46 @@
+import { launch } from '../harness/instance.ts';
+import { type LoadResult, runLoad } from '../harness/load.ts';
+import type { World } from '../harness/world.ts';
+import type { Options } from '../options.ts';
+import type { Peer } from '../peers/peer.ts';
+import type { Reporter } from './loads.ts';
+import type { LoadMeasurements } from './measurements.ts';
+
+/**
+ * Connections to names that the peer has never seen, each its own: a leaf is made, an upstream connection opened. A fresh instance
+ * every time, so that no cache knows a name.
+ */
+export async function runNewHosts(
+  world: World,
+  peers: readonly Peer[],
+  options: Options,
+  into: LoadMeasurements,
+  { progress, problem }: Reporter,
+): Promise<void> {
+  for (let repeat = 0; repeat < Math.min(options.repeats, 2); repeat++) {
+    progress(`new hosts ${repeat + 1}`);
+    for (const peer of peers.filter(({ mints }) => mints)) {
+      try {
+        into.all.push({ load: 'hosts', peer: peer.name, repeat, result: await meetNewHosts(world, peer, options) });
+      } catch (error) {
+        problem(`${peer.name} new hosts: ${String(error)}`);
+      }
+    }
+  }
+}
+
+async function meetNewHosts(world: World, peer: Peer, options: Options): Promise<LoadResult> {
+  const instance = await launch(world, peer, { hosts: options.newHosts });
+  try {
+    return await runLoad(world.cores.load, {
+      ...instance.load(),
+      url: world.url(1024),
+      connections: 8,
+      tickets: options.newHosts,
+      firstHost: 1,
+      seconds: options.seconds * 3,
+    });
+  } finally {
+    await instance.stop();
+  }
+}
