@@ -1,6 +1,6 @@
 import { createHash, type KeyObject, type X509Certificate } from 'node:crypto';
 import { type Issuer, type LeafTemplate, leafTemplate, type Signer, signerOf } from './certificate.ts';
-import { readCertificate } from './certificate-reader.ts';
+import { type CertificateFields, readCertificate } from './certificate-reader.ts';
 import { pemOfAll, readCertificates } from './pem.ts';
 
 /** What is wrong with a CA, for people: which file, what is wrong, and what to do. Says nothing about the key itself. */
@@ -138,8 +138,17 @@ function assertInForce(certificate: X509Certificate, file: string, nowMs: number
   }
 }
 
+function fieldsOf(certificate: X509Certificate, file: string): CertificateFields {
+  try {
+    return readCertificate(certificate.raw);
+  } catch {
+    // OpenSSL reads some BER that is not DER; what we could not copy exactly we do not sign under.
+    throw new AuthorityError(file, 'is not encoded in DER', 'have the CA certificate issued again');
+  }
+}
+
 function issuerOf(signing: X509Certificate, chain: readonly X509Certificate[], signer: Signer, file: string): Issuer {
-  const fields = readCertificate(signing.raw);
+  const fields = fieldsOf(signing, file);
   const remedy = 'use a CA certificate with these extensions (RFC 5280 4.2.1), e.g. one made by "postern ca init"';
   const refuse = (problem: string): AuthorityError => new AuthorityError(file, problem, remedy);
   if (fields.basicConstraints?.ca !== true) throw refuse('is not a CA: it has no basicConstraints CA:TRUE');

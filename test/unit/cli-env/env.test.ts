@@ -3,7 +3,8 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run as runCa } from '../../../src/cli/ca.ts';
 import { listenerUrl, run } from '../../../src/cli/env.ts';
-import { openssl, temporaryFolder } from '../tls/tools.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+import { openssl } from '../tls/tools.ts';
 import { type Outcome, ran } from './console.ts';
 
 const env = (cwd: string, ...args: readonly string[]): Promise<Outcome> => ran(run, cwd, ...args);

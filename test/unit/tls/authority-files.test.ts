@@ -16,7 +16,8 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { AuthorityError } from '../../../src/tls/authority.ts';
 import { loadAuthority, loadOrCreateAuthority } from '../../../src/tls/authority-files.ts';
-import { CA_EXTENSIONS, openssl, opensslCa, temporaryFolder } from './tools.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+import { CA_EXTENSIONS, openssl, opensslCa } from './tools.ts';
 
 const DAY_MS = 86_400_000;
 const load = (dir: string, nowMs = Date.now()) => loadOrCreateAuthority({ dir, nowMs });
@@ -148,6 +149,11 @@ const BAD: readonly (readonly [string, (dir: string) => void, RegExp])[] = [
   ],
   ['an empty key file', (dir) => write(dir, 'ca-key.pem', ''), /ca-key\.pem {2}is damaged/],
   ['an encrypted key', (dir) => encryptKey(dir), /ca-key\.pem {2}is encrypted; .*openssl pkey/],
+  [
+    'a key of another kind',
+    (dir) => write(dir, 'ca-key.pem', openssl('genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048')),
+    /ca\.pem {2}holds no certificate of the key in .*ca-key\.pem/,
+  ],
   [
     'a key of another CA',
     (dir) => write(dir, 'ca-key.pem', newKey('P-256')),

@@ -6,7 +6,8 @@ import { loadOrCreateAuthority } from '../../../src/tls/authority-files.ts';
 import { bundleOf, refreshBundle } from '../../../src/tls/bundle.ts';
 import { readCertificates } from '../../../src/tls/pem.ts';
 import { readSystemRoots } from '../../../src/tls/system-roots.ts';
-import { openssl, temporaryFolder } from './tools.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+import { openssl } from './tools.ts';
 
 const caPemIn = async (dir: string): Promise<string> =>
   (await loadOrCreateAuthority({ dir, nowMs: Date.now() })).authority.caPem;

@@ -7,7 +7,8 @@ import { describe, expect, test } from 'vitest';
 import type { Authority } from '../../../src/tls/authority.ts';
 import { loadOrCreateAuthority } from '../../../src/tls/authority-files.ts';
 import { pemOf } from '../../../src/tls/pem.ts';
-import { CA_EXTENSIONS, isInstalled, openssl, opensslCa, P256, temporaryFolder } from './tools.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+import { CA_EXTENSIONS, isInstalled, openssl, opensslCa, P256 } from './tools.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -9,7 +9,8 @@ import { ProxyError } from '../../../src/errors.ts';
 import type { Authority } from '../../../src/tls/authority.ts';
 import { loadOrCreateAuthority } from '../../../src/tls/authority-files.ts';
 import { createLeafContexts, type LeafContexts, type LeafOutcome } from '../../../src/tls/leaf-contexts.ts';
-import { isInstalled, temporaryFolder } from './tools.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+import { isInstalled } from './tools.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,21 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { onTestFinished } from 'vitest';
 
 /** Whether a program is installed; says loudly that tests are skipped if it is not. */
 export function isInstalled(program: string, versionFlag = '--version'): boolean {
   const found = spawnSync(program, [versionFlag]).status === 0;
   if (!found) console.warn(`SKIPPED: ${program} is not installed, the tests with it do not run`);
   return found;
-}
-
-/** A folder that goes when the test ends. */
-export function temporaryFolder(): string {
-  const dir = mkdtempSync(path.join(tmpdir(), 'postern-test-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
 }
 
 /** Runs openssl and returns what it printed; throws with its error text. */

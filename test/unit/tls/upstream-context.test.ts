@@ -7,7 +7,8 @@ import { connect, createServer, rootCertificates } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { readSystemRoots } from '../../../src/tls/system-roots.ts';
 import { buildUpstreamContext, readTrust } from '../../../src/tls/upstream-context.ts';
-import { openssl, opensslCa, P256, temporaryFolder } from './tools.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+import { openssl, opensslCa, P256 } from './tools.ts';
 
 interface Origin {
   readonly port: number;
