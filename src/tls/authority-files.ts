@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import type { Stats } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { errorCode } from '../errors.ts';
 import { type Authority, AuthorityError, authorityOf } from './authority.ts';
@@ -93,7 +93,8 @@ function assertPrivate(stats: Stats, file: string): void {
 /** The text of a file, null if it does not exist. What is checked is the file that is read, not a name that may change between. */
 async function readIfPresent(file: string, check?: (stats: Stats, file: string) => void): Promise<string | null> {
   try {
-    await using handle = await open(file, 'r');
+    // Without O_NONBLOCK, opening a FIFO waits for a writer.
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await handle.stat();
     if (!stats.isFile() || stats.size > FILE_BYTES_MAX) {
       throw new AuthorityError(file, 'is not a PEM file', 'put a PEM file there');

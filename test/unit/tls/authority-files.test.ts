@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -184,6 +184,7 @@ const BAD: readonly (readonly [string, (dir: string) => void, RegExp])[] = [
     (dir) => asFolder(dir, 'ca.pem'),
     /ca\.pem {2}(is not a PEM file|cannot be read)/,
   ],
+  ['a pipe in place of the key', (dir) => asPipe(dir, 'ca-key.pem'), /ca-key\.pem {2}is not a PEM file/],
   [
     'a certificate that is no CA',
     (dir) => opensslCa({ dir, extensions: ['basicConstraints=critical,CA:FALSE', ...CA_EXTENSIONS.slice(1)] }),
@@ -237,6 +238,11 @@ const newKey = (namedCurve: string): string =>
 function encryptKey(dir: string): void {
   const key = path.join(dir, 'ca-key.pem');
   write(dir, 'ca-key.pem', openssl('pkey', '-in', key, '-aes256', '-passout', 'pass:secret'));
+}
+
+function asPipe(dir: string, name: string): void {
+  renameSync(path.join(dir, name), path.join(dir, 'elsewhere'));
+  execFileSync('mkfifo', ['-m', '600', path.join(dir, name)]);
 }
 
 function asFolder(dir: string, name: string): void {
