@@ -34,14 +34,16 @@ export function readInjections(raw: readonly RawInjection[] | undefined, site: S
     if (injection === null) continue;
     inject.push(injection);
     const target = targetOf(injection);
-    const earlier = target === null ? undefined : filled.get(target.key);
-    if (earlier !== undefined) {
+    const earlier = [target.key, ...target.alsoFilledBy].flatMap((key) => filled.get(key) ?? [])[0];
+    if (earlier === undefined) {
+      filled.set(target.key, index);
+      // A cookie is part of one field, so it excludes the whole field and not the other cookies.
+      if (injection.kind === 'cookie') filled.set('any cookie', index);
+    } else {
       reader.refuse(
         injection.kind,
-        `puts a second value into ${target?.shown}, which inject[${earlier}] fills; keep one of them`,
+        `puts a second value into ${target.shown}, which inject[${earlier}] fills; keep one of them`,
       );
-    } else if (target !== null) {
-      filled.set(target.key, index);
     }
   }
   return { inject, ...found };
@@ -54,23 +56,33 @@ interface Found {
   readonly placeholders: SurfaceUse[];
 }
 
+interface Target {
+  readonly key: string;
+  readonly alsoFilledBy: readonly string[];
+  readonly shown: string;
+}
+
 /** What an injection fills, so that no other of the rule may: a field (`_` read as `-`), a query parameter or a cookie. */
-function targetOf(injection: InjectionSpec): { readonly key: string; readonly shown: string } | null {
+function targetOf(injection: InjectionSpec): Target {
   switch (injection.kind) {
     case 'bearer':
     case 'basic':
-      return { key: 'field authorization', shown: 'the field "authorization"' };
-    case 'header':
-      return {
-        key: `field ${hyphened(injection.name.toLowerCase())}`,
-        shown: `the field ${quote(injection.name.toLowerCase())}`,
-      };
+      return { key: 'field authorization', alsoFilledBy: [], shown: 'the field "authorization"' };
+    case 'header': {
+      const lower = injection.name.toLowerCase();
+      const alsoFilledBy = lower === 'cookie' ? ['any cookie'] : [];
+      return { key: `field ${hyphened(lower)}`, alsoFilledBy, shown: `the field ${quote(lower)}` };
+    }
     case 'query':
-      return { key: `query ${injection.name}`, shown: `the parameter ${quote(injection.name)}` };
+      return { key: `query ${injection.name}`, alsoFilledBy: [], shown: `the parameter ${quote(injection.name)}` };
     case 'cookie':
-      return { key: `cookie ${injection.name}`, shown: `the cookie ${quote(injection.name)}` };
+      return {
+        key: `cookie ${injection.name}`,
+        alsoFilledBy: ['field cookie'],
+        shown: `the cookie ${quote(injection.name)}`,
+      };
     case 'placeholder':
-      return { key: `token ${injection.token}`, shown: 'the same token' };
+      return { key: `token ${injection.token}`, alsoFilledBy: [], shown: 'the same token' };
   }
 }
 

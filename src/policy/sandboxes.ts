@@ -20,13 +20,13 @@ export function groupSandboxes(specs: readonly PolicySpec[]): SandboxesReading {
   const findings = [...mixture(named, unnamed), ...sharedNames(named), ...sharedEvidence(named)];
   const bad = new Set(findings.map((finding) => finding.place.file));
   const sandboxes = named.flatMap((spec) => (bad.has(spec.file) ? [] : [ofNamed(spec)]));
-  if (unnamed.length === 0 || unnamed.some((spec) => bad.has(spec.file))) return { sandboxes, findings };
-  const merged = mergeUnnamed(unnamed);
-  if (merged.sandbox !== null) sandboxes.push(merged.sandbox);
-  return {
-    sandboxes: sandboxes.toSorted((one, other) => (one.name < other.name ? -1 : 1)),
-    findings: [...findings, ...merged.findings],
-  };
+  const mergeable = unnamed.filter((spec) => !bad.has(spec.file));
+  if (mergeable.length > 0) {
+    const merged = mergeUnnamed(mergeable);
+    findings.push(...merged.findings);
+    if (merged.sandbox !== null) sandboxes.push(merged.sandbox);
+  }
+  return { sandboxes: sandboxes.toSorted((one, other) => (one.name < other.name ? -1 : 1)), findings };
 }
 
 function ofNamed(spec: PolicySpec): SandboxSpec {

@@ -136,6 +136,8 @@ function keysAt(schema: z.core.$ZodType, path: Path): readonly string[] {
       return keysAt(def.element, rest);
     case 'record':
       return keysAt(def.valueType, rest);
+    case 'union':
+      return def.options.flatMap((option) => keysAt(option, path));
     default:
       return [];
   }
