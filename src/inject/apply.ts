@@ -30,20 +30,14 @@ export function applyPlan(request: Outgoing, plan: Plan, vault: Vault): Injected
   if (plan.empty) return { target: request.target, fields: request.fields, injected: NONE };
   const additions = additionsOf(plan, vault);
   const tokens = tokenIndexOf(plan.tokens);
-  if (tokens === null) return { ...edit(request, plan, additions, null), injected: additions.secrets };
-  const opener = new Opener(vault);
-  const outgoing = edit(request, plan, additions, new Swapper(plan, tokens, opener));
-  return { ...outgoing, injected: [...new Set([...additions.secrets, ...opener.opened])] };
+  const opener = tokens === null ? null : new Opener(vault);
+  const swapper = tokens === null || opener === null ? null : new Swapper(plan, tokens, opener);
+  const target = editTarget(request.target, { parameters: plan.query, added: additions.query, swapper });
+  const fields = editFields(request.fields, plan, additions, swapper);
+  return { target, fields, injected: namesOf(additions.secrets, opener?.opened ?? NONE) };
 }
 
-function edit(
-  { target, fields }: Outgoing,
-  plan: Plan,
-  additions: ReturnType<typeof additionsOf>,
-  swapper: Swapper | null,
-): Outgoing {
-  return {
-    target: editTarget(target, { parameters: plan.query, added: additions.query, swapper }),
-    fields: editFields(fields, plan, additions, swapper),
-  };
+/** Names of secrets that were added and of those that were swapped in, each once. */
+function namesOf(added: readonly string[], swapped: readonly string[]): readonly string[] {
+  return swapped.length === 0 ? added : [...new Set([...added, ...swapped])];
 }

@@ -6,8 +6,9 @@ import { HostGroup } from './host-group.ts';
 import { HostIndex } from './host-index.ts';
 import { DEFAULT_PORTS } from './match.ts';
 import type { RuleSpec, SandboxSpec, SubnetsSpec } from './model.ts';
-import { compilePaths } from './path-patterns.ts';
+import { compilePaths, type PathSet } from './path-patterns.ts';
 import { PlanMaker } from './plans.ts';
+import { Shared } from './shared.ts';
 import { compileConditions } from './value.ts';
 
 /** About a tenth of a millisecond of work, so that requests in flight do not notice a reload. */
@@ -73,24 +74,31 @@ function assemble(spec: SandboxSpec, index: HostIndex, plans: PlanMaker): Compil
 /** Compiles a rule the first time that it is asked for: a rule with a thousand hosts is compiled once. */
 function rulesByPosition(specs: readonly RuleSpec[]): (position: number) => CompiledRule {
   const ruleByPosition = new Map<number, CompiledRule>();
+  const parts: SharedParts = { methods: new Shared(), paths: new Shared() };
   return (position) => {
     const known = ruleByPosition.get(position);
     if (known !== undefined) return known;
-    const made = compileRule(specs[position], position);
+    const made = compileRule(specs[position], position, parts);
     ruleByPosition.set(position, made);
     return made;
   };
 }
 
-function compileRule(spec: RuleSpec | undefined, index: number): CompiledRule {
+interface SharedParts {
+  readonly methods: Shared<ReadonlySet<string>>;
+  readonly paths: Shared<PathSet>;
+}
+
+function compileRule(spec: RuleSpec | undefined, index: number, parts: SharedParts): CompiledRule {
   if (spec === undefined) throw new RangeError(`there is no rule ${index}`);
+  const { place, name, methods, paths, action } = spec;
   return {
     index,
-    label: spec.name ?? `${spec.place.file}:${spec.place.line}`,
-    place: spec.place,
+    label: name ?? `${place.file}:${place.line}`,
+    place,
     spec,
-    methods: spec.methods === null ? null : new Set(spec.methods),
-    paths: spec.paths === null ? null : compilePaths(spec.paths, spec.action),
+    methods: methods === null ? null : parts.methods.of(methods.join(), () => new Set(methods)),
+    paths: paths === null ? null : parts.paths.of(`${action} ${paths.join(' ')}`, () => compilePaths(paths, action)),
     query: compileConditions(spec.query, (text) => text),
     headers: compileConditions(spec.headers, fieldText),
   };

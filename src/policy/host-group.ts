@@ -1,6 +1,7 @@
 import type { Plan } from '../inject/plan.ts';
 import type { CompiledRule, HostRules } from './compiled.ts';
 import { credentialFieldsOf, type HostTraits, type PlanMaker } from './plans.ts';
+import { NONE } from './shared.ts';
 
 /** The rules of the hosts that one pattern settles; plans are made when a rule first decides, and kept. */
 export class HostGroup implements HostRules {
@@ -11,7 +12,7 @@ export class HostGroup implements HostRules {
   readonly bare: Plan;
   readonly #plans: PlanMaker;
   readonly #traits: HostTraits;
-  readonly #planByPosition: (Plan | undefined)[] = [];
+  readonly #planByPosition: (Plan | undefined)[];
 
   constructor(rules: readonly CompiledRule[], plans: PlanMaker) {
     this.rules = rules;
@@ -19,6 +20,7 @@ export class HostGroup implements HostRules {
     this.hasMethodsOrPaths = this.hasPaths || rules.some((rule) => rule.methods !== null);
     this.takesEncodedSlash = rules.some((rule) => rule.spec.encodedSlash);
     this.#plans = plans;
+    this.#planByPosition = new Array<Plan | undefined>(rules.length);
     this.#traits = { hasMethodsOrPaths: this.hasMethodsOrPaths, credentialFields: credentialFields(rules) };
     this.bare = this.hasMethodsOrPaths ? plans.bareWithoutOverrides : plans.bare;
   }
@@ -38,5 +40,5 @@ function credentialFields(rules: readonly CompiledRule[]): readonly string[] {
   const names = new Set<string>();
   for (const rule of rules)
     for (const each of rule.spec.inject) for (const name of credentialFieldsOf(each)) names.add(name);
-  return [...names].sort();
+  return names.size === 0 ? NONE : [...names].sort();
 }

@@ -31,10 +31,8 @@ export type Element =
 export function compilePaths(patterns: readonly string[], action: RuleSpec['action']): PathSet {
   const canonical = patterns.map((pattern) => readPath(pattern).text);
   const spelled = [...new Set(action === 'deny' ? [...canonical, ...canonical.map(routed)] : canonical)];
-  return {
-    exact: new Set(spelled.filter((pattern) => !pattern.includes('*'))),
-    patterns: spelled.filter((pattern) => pattern.includes('*')).map(compilePattern),
-  };
+  const plain = spelled.filter((pattern) => !pattern.includes('*'));
+  return { exact: new Set(plain), patterns: spelled.filter((pattern) => pattern.includes('*')).map(compilePattern) };
 }
 
 function compilePattern(pattern: string): PathPattern {

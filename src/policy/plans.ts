@@ -1,6 +1,7 @@
 import { fieldText, hyphened } from '../headers/field-list.ts';
-import type { KnownToken, Plan, PlannedField, PlannedPair } from '../inject/plan.ts';
+import type { BoundPlaceholder, KnownToken, Plan, PlannedField, PlannedPair } from '../inject/plan.ts';
 import type { InjectionSpec, RuleSpec, Surface, Template } from './model.ts';
+import { NONE, Shared } from './shared.ts';
 
 /** What is true of a host as a whole and so of every plan for it. */
 export interface HostTraits {
@@ -33,7 +34,7 @@ const CREDENTIAL_FIELDS = [
 /** Makes plans of one policy. Equal sets are made once, since thousands of rules tend to remove the same few fields. */
 export class PlanMaker {
   readonly #tokens: readonly KnownToken[];
-  readonly #setByNames = new Map<string, ReadonlySet<string>>();
+  readonly #sets = new Shared<ReadonlySet<string>>();
   /** For what passes without a rule: nothing is added. */
   readonly bare: Plan;
   /** The same on a host that is judged by method or path: override fields still go. */
@@ -70,24 +71,18 @@ export class PlanMaker {
   }
 
   #set(names: readonly string[]): ReadonlySet<string> {
-    const sorted = [...new Set(names)].sort();
-    const key = sorted.join();
-    const known = this.#setByNames.get(key);
-    if (known !== undefined) return known;
-    const made = new Set(sorted);
-    this.#setByNames.set(key, made);
-    return made;
+    return this.#sets.of(names.join(), () => new Set(names));
   }
 }
 
 const NOTHING: Omit<Plan, 'tokens' | 'empty'> = {
   removed: new Set(),
   spared: new Set(),
-  fields: [],
-  query: [],
-  cookies: [],
-  placeholders: [],
-  secrets: [],
+  fields: NONE,
+  query: NONE,
+  cookies: NONE,
+  placeholders: NONE,
+  secrets: NONE,
   via: false,
 };
 
@@ -106,7 +101,7 @@ function sortInjections(inject: readonly InjectionSpec[]): Pick<Plan, 'fields' |
   const fields: PlannedField[] = [];
   const query: PlannedPair[] = [];
   const cookies: PlannedPair[] = [];
-  const placeholders: Plan['placeholders'][number][] = [];
+  const placeholders: BoundPlaceholder[] = [];
   for (const each of inject) {
     if (each.kind === 'placeholder')
       placeholders.push({ token: each.token, value: each.value, surfaces: each.in.map(asCompared) });
@@ -114,8 +109,15 @@ function sortInjections(inject: readonly InjectionSpec[]): Pick<Plan, 'fields' |
     else if (each.kind === 'cookie') cookies.push({ name: each.name, value: each.value });
     else fields.push(plannedField(each));
   }
-  return { fields, query, cookies, placeholders };
+  return {
+    fields: orNone(fields),
+    query: orNone(query),
+    cookies: orNone(cookies),
+    placeholders: orNone(placeholders),
+  };
 }
+
+const orNone = <T>(list: readonly T[]): readonly T[] => (list.length === 0 ? NONE : list);
 
 /** A surface with its name as names of requests are compared: fields in lower case, parameters as bytes. */
 function asCompared(surface: Surface): Surface {

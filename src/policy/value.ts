@@ -1,5 +1,6 @@
 import { compileGlob, type Glob, globMatches } from './glob.ts';
 import type { ConditionSpec } from './model.ts';
+import { NONE } from './shared.ts';
 
 /** What is known of a condition. An allow rule needs `yes`; a deny rule matches on `doubt` too (contract promise 3). */
 export type Truth = 'yes' | 'doubt' | 'no';
@@ -20,8 +21,6 @@ export const compileConditions = (
   specs: readonly ConditionSpec[],
   textOf: (text: string) => string,
 ): readonly ValueCondition[] => (specs.length === 0 ? NONE : specs.map((spec) => compileCondition(spec, textOf)));
-
-const NONE: readonly ValueCondition[] = [];
 
 function compileCondition({ name, value }: ConditionSpec, textOf: (text: string) => string): ValueCondition {
   if ('exact' in value) return { name, exact: textOf(value.exact), glob: null };
