@@ -4,6 +4,7 @@ export default defineConfig({
   define: { POSTERN_VERSION: '"0.0.0-test"' },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/build.ts'],
     // Two cores run the tests, the proxies and the origins that they start.
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -1,31 +1,35 @@
 /**
  * Builds `dist/`: `postern.js` (the command), `load-worker.js` (the thread that reads policies) and what they share, bundled with every
- * dependency, so that a start reads three files instead of several hundred. Commands other than `serve` are chunks of their own.
+ * dependency, so that a start reads a few files instead of several hundred. Commands other than `serve` are chunks of their own.
  */
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { version: string };
+const fresh = `${root}dist.${process.pid}`;
+const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
 
-rmSync(`${root}/dist`, { recursive: true, force: true });
 const bundle = await rolldown({
-  input: { postern: `${root}/src/main.ts`, 'load-worker': `${root}/src/runtime/load-worker.ts` },
+  input: { postern: `${root}src/main.ts`, 'load-worker': `${root}src/runtime/load-worker.ts` },
   platform: 'node',
   cwd: root,
   tsconfig: false,
   transform: { define: { POSTERN_VERSION: JSON.stringify(version) } },
 });
 await bundle.write({
-  dir: `${root}/dist`,
+  dir: fresh,
   format: 'esm',
   sourcemap: true,
   entryFileNames: '[name].js',
-  chunkFileNames: 'chunks/[name].js',
+  chunkFileNames: '[name].js',
 });
 await bundle.close();
-makeExecutable(`${root}/dist/postern.js`);
+makeExecutable(`${fresh}/postern.js`);
+// Swapped whole, so that a build that fails, or runs beside a start, leaves a dist/ that works.
+if (existsSync(`${root}dist`)) renameSync(`${root}dist`, `${fresh}.old`);
+renameSync(fresh, `${root}dist`);
+rmSync(`${fresh}.old`, { recursive: true, force: true });
 
 /**
  * The command runs on the Node that npm installed beside it, whatever `node` the machine has, and with SIGUSR1 not opening the inspector:

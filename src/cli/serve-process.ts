@@ -1,3 +1,4 @@
+import { greetingText } from '../observe/greeting.ts';
 import { LineSink } from '../observe/line-sink.ts';
 import { Log } from '../observe/log.ts';
 import { formatFinding } from '../policy/finding.ts';
@@ -14,6 +15,8 @@ export async function serveUntilSignal(sources: Sources): Promise<number> {
   try {
     const server = new Server(sources, log);
     await server.start();
+    // A person reads this; whatever else reads stdout reads audit lines.
+    if (process.stderr.isTTY) process.stderr.write(greetingText(server.greeting()));
     await stopSignal(server);
     log.info('stopping');
     await server.stop();

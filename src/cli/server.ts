@@ -1,8 +1,12 @@
 import { errorCode, ProxyError } from '../errors.ts';
+import { AdminServer } from '../observe/admin-server.ts';
+import type { Greeting } from '../observe/greeting.ts';
 import { LineSink } from '../observe/line-sink.ts';
 import type { Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { Recorder } from '../observe/observer.ts';
+import { Scrape } from '../observe/scrape.ts';
+import type { Liveness } from '../observe/status.ts';
 import { judgeAddress } from '../proxy/judge-again.ts';
 import { listen, type ProxyListener } from '../proxy/listener.ts';
 import { OpenSet } from '../proxy/open-set.ts';
@@ -11,6 +15,8 @@ import type { Sources } from '../runtime/reading.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import type { ListenAddress } from '../runtime/settings.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
+import { Secret } from '../secrets/secret.ts';
+import { bundleOf, refreshBundle } from '../tls/bundle.ts';
 import type { Origin } from '../upstream/origin.ts';
 import { Pool } from '../upstream/pool.ts';
 import { VERSION } from '../version.ts';
@@ -23,55 +29,69 @@ export class ServeError extends Error {
   override readonly name = 'ServeError';
 }
 
-/** Everything of one running proxy, wired together: the runtime, the data path, what is recorded, and the order of starting and stopping. */
+/** One running proxy: the runtime, the data path and what is recorded, wired together, and the order in which they start and stop. */
 export class Server {
   readonly runtime: Runtime;
-  readonly metrics: Metrics;
-  readonly open = new OpenSet();
   readonly #log: Log;
+  readonly #metrics: Metrics;
+  readonly #open = new OpenSet();
+  readonly #admin: AdminServer;
   #audit: LineSink | null = null;
   #pool: Pool | null = null;
   #listeners: readonly ProxyListener[] = [];
+  #adminAddresses: readonly ListenAddress[] = [];
 
   constructor(sources: Sources, log: Log) {
     this.#log = log;
-    this.metrics = new Metrics({
+    this.#metrics = new Metrics({
       version: VERSION,
       auditDropped: () => this.#audit?.dropped ?? 0,
-      caExpirySeconds: () => (this.runtime.isStarted ? this.runtime.state.authority.authority.notAfter.getTime() / 1000 : null),
-      secretAges: () => [],
+      caExpirySeconds: () => this.runtime.state.authority.authority.notAfter.getTime() / 1000,
+      secretAges: () => this.runtime.secretAges(),
     });
     this.runtime = new Runtime({
       sources,
       log,
-      metrics: this.metrics,
-      listeners: () => this.addresses,
+      metrics: this.#metrics,
+      listeners: () => [...this.#listeners.map(({ address }) => address), ...this.#adminAddresses],
       onMinted: (outcome) => {
-        this.metrics.leaves[outcome]++;
+        this.#metrics.leaves[outcome]++;
+      },
+    });
+    this.#admin = new AdminServer({
+      log,
+      runtime: this.runtime,
+      scrape: new Scrape(this.#metrics),
+      liveness: () => this.#liveness(),
+      bundlePem: () => bundleOf(this.runtime.state.authority.authority.caPem).pem,
+      tokenTest: () => {
+        const token = this.runtime.state.adminToken;
+        return token instanceof Secret ? (text) => token.matches(text) : null;
       },
     });
   }
 
-  /** Where the proxy listens; port 0 has become a real one. */
-  get addresses(): readonly ListenAddress[] {
-    return this.#listeners.map(({ address }) => address);
-  }
-
-  /** Loads everything, then listens. Throws `StartError` or `ServeError`; nothing is left open then. */
+  /** Loads everything, then listens. Throws `StartError` or `ServeError`. */
   async start(): Promise<void> {
     const first = await this.runtime.start();
-    const audit = this.#openAudit(first);
-    const observer = new Recorder(audit, this.metrics);
+    const observer = new Recorder(this.#openAudit(first), this.#metrics);
     observer.auditRequired = first.settings.log.auditRequired;
     const pool = new Pool(observer);
     this.#pool = pool;
-    const services: Services = { runtime: this.runtime, pool, observer, open: this.open };
-    this.#listeners = await Promise.all(first.settings.listen.proxy.map((address) => bind(address, services)));
+    const services: Services = { runtime: this.runtime, pool, observer, open: this.#open };
+    const { listen: wanted, admin } = first.settings;
+    this.#listeners = await Promise.all(wanted.proxy.map((at) => bound('listen.proxy', at, listen(at, services))));
+    this.#adminAddresses = await Promise.all(
+      admin.listen.map((at) => bound('admin.listen', at, this.#admin.listen(at))),
+    );
     for (const { address } of this.#listeners) this.#log.info('listening', { listener: address.text });
+    for (const { text } of this.#adminAddresses) this.#log.info('admin listening', { listener: text });
     this.runtime.onSwap((next, previous) => {
       observer.auditRequired = next.settings.log.auditRequired;
       this.#judgeAgain(next, previous, pool);
     });
+    await this.runtime.watch();
+    await this.#refreshBundle();
   }
 
   reopenAudit(): void {
@@ -82,18 +102,61 @@ export class Server {
   async stop(): Promise<void> {
     const { drainMs } = this.runtime.current.settings.limits;
     const closed = this.#listeners.map((listener) => listener.close());
-    await this.open.drain(drainMs, new ProxyError('DRAINING', { stage: 'relay', side: 'proxy' }));
+    await this.#open.drain(drainMs, new ProxyError('DRAINING', { stage: 'relay', side: 'proxy' }));
     await Promise.all(closed);
     this.#pool?.close();
+    await this.#admin.close();
     await this.runtime.close();
     await this.#audit?.close(FLUSH_MS);
   }
 
+  greeting(): Greeting {
+    const { snapshot, authority } = this.runtime.state;
+    const { settings, sandboxes } = snapshot;
+    return {
+      version: VERSION,
+      proxyListeners: this.#listeners.map(({ address }) => address.text),
+      adminListeners: this.#adminAddresses.map(({ text }) => text),
+      caFile: authority.paths.ca,
+      caCreated: authority.created,
+      caExpires: authority.authority.notAfter,
+      policies: settings.policies,
+      sandboxes: [...sandboxes.values()].map(({ name, policy }) => ({
+        name,
+        rules: policy?.rules.length ?? 0,
+        loaded: policy !== null,
+      })),
+      audit: settings.log.audit,
+      findings: this.runtime.findings,
+    };
+  }
+
+  #liveness(): Liveness {
+    return {
+      ready: this.#adminAddresses.length > 0,
+      draining: this.#open.draining,
+      proxyListeners: this.#listeners.map(({ address }) => address.text),
+      adminListeners: this.#adminAddresses.map(({ text }) => text),
+      connections: this.#metrics.connections,
+      tunnels: this.#metrics.tunnels,
+      auditDropped: this.#audit?.dropped ?? 0,
+      auditHealthy: this.#audit?.healthy ?? false,
+    };
+  }
+
   #judgeAgain(next: Snapshot, previous: Snapshot, pool: Pool): void {
+    const cut = this.#open.judgeAgain(next);
     const sameTrust = next.upstreamContext === previous.upstreamContext;
-    const cut = this.open.judgeAgain(next);
     pool.judgeAgain((origin, ip) => sameTrust && mayKeep(origin, ip, next));
     if (cut > 0) this.#log.info('ended what the new policy denies', { count: cut, generation: next.generation });
+    if (next.leaves !== previous.leaves) void this.#refreshBundle();
+  }
+
+  async #refreshBundle(): Promise<void> {
+    const { authority, paths } = this.runtime.state.authority;
+    const outcome = await refreshBundle(paths.bundle, authority.caPem);
+    if (outcome.kind === 'failed')
+      this.#log.warn('bundle.pem cannot be written', { file: paths.bundle, code: outcome.code });
   }
 
   #openAudit(snapshot: Snapshot): LineSink {
@@ -117,12 +180,12 @@ function mayKeep(origin: Origin, ip: string, next: Snapshot): boolean {
   return policy !== null && judgeAddress(ip, origin.port, origin.claim, policy, next) === null;
 }
 
-async function bind(address: ListenAddress, services: Services): Promise<ProxyListener> {
+async function bound<T>(key: string, address: ListenAddress, binding: Promise<T>): Promise<T> {
   try {
-    return await listen(address, services);
+    return await binding;
   } catch (error) {
     const code = errorCode(error);
-    const hint = code === 'EADDRINUSE' ? 'another process listens there; choose another with --listen' : code;
-    throw new ServeError(`listen.proxy: cannot listen on ${address.text}: ${hint}`);
+    const why = code === 'EADDRINUSE' ? 'another process listens there; choose another address' : code;
+    throw new ServeError(`${key}: cannot listen on ${address.text}: ${why}`);
   }
 }

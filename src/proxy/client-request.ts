@@ -1,4 +1,5 @@
 import type { FieldList } from '../headers/field-list.ts';
+import type { Framing } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Refused } from '../http1/syntax.ts';
 import type { BodySink, BodySource } from '../wire/body.ts';
@@ -32,8 +33,8 @@ export interface ClientRequest {
   readonly head: RequestHead | Refused;
   /** When its first byte was there, on `performance.now()`. */
   readonly startedMs: number;
-  /** Takes the body, once framing was read; null if there is none. */
-  body(): BodySource | null;
+  /** The body, whose bytes nobody has taken yet; null if there is none. Call it once. */
+  body(framing: Framing): BodySource | null;
   /** True once the whole body was taken, or there was none: another request may follow. */
   readonly bodyTaken: boolean;
   /** The final head was given to `sendHead`: an error can no longer be told, only shown by `cutOff`. */

@@ -1,6 +1,6 @@
 import { ProxyError } from '../errors.ts';
 import { countOf, type FieldList, field } from '../headers/field-list.ts';
-import { responseWithoutHopByHop, requestWithoutHopByHop } from '../headers/hop-by-hop.ts';
+import { requestWithoutHopByHop, responseWithoutHopByHop } from '../headers/hop-by-hop.ts';
 import { requestHeadText } from '../http1/write.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { H1Upstream, UpstreamResponse } from '../upstream/h1-upstream.ts';
@@ -45,7 +45,7 @@ export async function dispatch(
   const spec = outgoing.decision.rule?.spec;
   const attempt: Attempt = {
     outgoing,
-    body: outgoing.received.hasBody ? flight.client.body() : noBody(flight),
+    body: outgoing.received.body,
     responseHeadMs: spec?.responseHeadMs ?? limits.responseHeadMs,
     idleMs: spec?.idleMs ?? limits.idleMs,
   };
@@ -62,12 +62,6 @@ export async function dispatch(
   const upstream = await services.pool.dial(route.origin, await route.addresses(), settings);
   flight.record.overheadMs -= performance.now() - startedMs;
   return await send(upstream, attempt, flight);
-}
-
-/** Without a body the client's side has nothing more to say than that it left. */
-function noBody(flight: Flight): null {
-  flight.client.body();
-  return null;
 }
 
 async function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Promise<Answer> {

@@ -1,5 +1,4 @@
 import { type ProxyError, toProxyError } from '../errors.ts';
-import type { ExchangeRecord } from '../observe/record.ts';
 import type { ClientRequest } from './client-request.ts';
 import { decideRequest } from './decide-request.ts';
 import { dispatch } from './dispatch.ts';
@@ -36,7 +35,7 @@ export async function exchange(
     const response = await dispatch(outgoing, route, standing.snapshot, services, flight);
     await relay(response, outgoing, route, services, flight);
   } catch (thrown) {
-    fail(client, record, flight.causeOf(toProxyError(thrown, 'relay')));
+    fail(flight, flight.causeOf(toProxyError(thrown, 'relay')));
   } finally {
     onFlight(null);
     services.observer.concluded(record);
@@ -44,7 +43,9 @@ export async function exchange(
 }
 
 /** The client is told, or, where its answer has begun, sees that it is not complete. */
-function fail(client: ClientRequest, record: ExchangeRecord, error: ProxyError): void {
+function fail(flight: Flight, error: ProxyError): void {
+  const { client, record } = flight;
+  flight.upstream?.wire.destroy();
   noteFailure(record, error);
   if (client.headSent) client.cutOff();
   else reply(client, record, error);

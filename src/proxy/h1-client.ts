@@ -1,7 +1,7 @@
 import { type FieldList, hasToken } from '../headers/field-list.ts';
 import { responseWithoutHopByHop } from '../headers/hop-by-hop.ts';
 import { bodyReader } from '../http1/body-reader.ts';
-import { requestFraming } from '../http1/framing.ts';
+import type { Framing } from '../http1/framing.ts';
 import { HeadCutter, type HeadLimits } from '../http1/head.ts';
 import { parseRequestHead, type RequestHead } from '../http1/request-head.ts';
 import { type Refused, refused } from '../http1/syntax.ts';
@@ -79,7 +79,11 @@ export class H1Client implements WireOwner {
   }
 
   onReadable(): void {
-    if (this.#waiting === null) return;
+    if (this.#waiting === null) {
+      // While an answer is on its way: a client that ended its side may still read, one that vanished does not.
+      if (this.wire.endedAbruptly) this.wire.destroy();
+      return;
+    }
     if (this.#startedMs === 0 && !this.#firstByte()) return;
     const text = this.#cutter.cut(this.wire.inbox);
     if (text !== null) {
@@ -163,9 +167,7 @@ export class H1Request implements ClientRequest {
     return this.#persists && this.bodyTaken;
   }
 
-  body(): BodySource | null {
-    const framing = this.head.kind === 'refused' ? this.head : requestFraming(this.head);
-    if (framing.kind === 'refused') return null;
+  body(framing: Framing): BodySource | null {
     if (framing.kind === 'none' || (framing.kind === 'length' && framing.bytes === 0)) {
       this.bodyTaken = true;
       this.#client.watch();

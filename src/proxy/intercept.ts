@@ -102,7 +102,7 @@ function handshake(wire: Wire, { host, snapshot }: Opening): Promise<Wire> {
   const raw = wire.socket;
   wire.release();
   const socket = new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: ALPN_H1 });
-  const secure = new Wire(socket);
+  const secure = new Wire(socket, raw);
   return new Promise((resolve, reject) => {
     const fail = (reason: string): void => {
       socket.destroy();

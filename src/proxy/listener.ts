@@ -1,6 +1,7 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { ProxyError, toProxyError } from '../errors.ts';
 import { responseHeadText } from '../http1/write.ts';
+import { bind } from '../runtime/bind.ts';
 import type { ListenAddress } from '../runtime/settings.ts';
 import { Wire } from '../wire/wire.ts';
 import { ClientConnection } from './connection.ts';
@@ -17,8 +18,6 @@ export interface ProxyListener {
   close(): Promise<void>;
 }
 
-const BACKLOG = 4_096;
-
 /** Binds one address and serves every client that connects to it. Rejects with the system's error. */
 export async function listen(address: ListenAddress, services: Services): Promise<ProxyListener> {
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
@@ -27,21 +26,6 @@ export async function listen(address: ListenAddress, services: Services): Promis
   // After binding an error concerns one connection that was lost before it was accepted (or no descriptor is left).
   server.on('error', () => {});
   return { address: bound, close: () => new Promise((resolve) => server.close(() => resolve())) };
-}
-
-function bind(server: Server, address: ListenAddress): Promise<ListenAddress> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.once('listening', () => {
-      server.off('error', reject);
-      const actual = server.address();
-      if (address.kind === 'unix' || actual === null || typeof actual === 'string') return resolve(address);
-      const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-      resolve({ ...address, port: actual.port, text: `${host}:${actual.port}` });
-    });
-    if (address.kind === 'unix') server.listen({ path: address.path, backlog: BACKLOG });
-    else server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
-  });
 }
 
 /** `accept`: one connection, within the limit. */

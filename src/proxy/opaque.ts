@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { hostFromRequest } from '../address/hostname.ts';
 import { ProxyError, toProxyError } from '../errors.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
@@ -83,7 +82,7 @@ async function connect(opening: Opening, record: ExchangeRecord): Promise<Wire> 
   const addresses = await judgedAddresses(destinationOf(opening), snapshot.resolver, snapshot.addresses);
   const { limits } = snapshot.settings;
   const options = { ...limits, context: snapshot.upstreamContext, session: null, onSession: () => {} };
-  const socket: Socket = await dial({ scheme: 'tcp', host, port, addresses }, options);
+  const { socket } = await dial({ scheme: 'tcp', host, port, addresses }, options);
   record.address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${port}`;
   return new Wire(socket);
 }

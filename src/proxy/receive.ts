@@ -5,6 +5,7 @@ import { requestFraming } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Refused } from '../http1/syntax.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
+import type { BodySource } from '../wire/body.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { Passage } from './passage.ts';
 import { absoluteTarget, type BadTarget, defaultPort, type Target, tunnelTarget } from './target.ts';
@@ -13,9 +14,8 @@ import { absoluteTarget, type BadTarget, defaultPort, type Target, tunnelTarget 
 export interface Received {
   readonly head: RequestHead;
   readonly target: Target;
-  /** A body follows the head. */
-  readonly hasBody: boolean;
-  /** Its length is not declared. */
+  readonly body: BodySource | null;
+  /** The length of the body is not declared. */
   readonly chunked: boolean;
   /** The Sec-WebSocket-Key of a WebSocket handshake; null if this is none. */
   readonly websocketKey: string | null;
@@ -34,6 +34,9 @@ const CODES: Readonly<Record<Refused['verdict'], Code>> = {
 export function receive(client: ClientRequest, passage: Passage, record: ExchangeRecord): Received {
   const { head } = client;
   if (head.kind === 'refused') throw refusal(CODES[head.verdict], head.why);
+  const framing = requestFraming(head);
+  // A request without a body leaves its connection usable, whatever is answered.
+  const body = framing.kind === 'refused' ? null : client.body(framing);
   record.method = head.method;
   const target = readTarget(head, passage);
   record.scheme = target.scheme;
@@ -41,15 +44,13 @@ export function receive(client: ClientRequest, passage: Passage, record: Exchang
   record.port = target.port;
   record.path = target.path;
   checkHost(head, target);
-  const framing = requestFraming(head);
   if (framing.kind === 'refused') throw refusal('FRAMING_INVALID', framing.why);
   const expected = firstValue(head.fields, 'expect');
   if (expected !== undefined && expected.toLowerCase() !== '100-continue') {
     throw refusal('EXPECTATION_FAILED', 'an expectation other than 100-continue');
   }
-  const hasBody = framing.kind === 'chunked' || (framing.kind === 'length' && framing.bytes > 0);
-  const websocketKey = hasBody ? null : websocketKeyOf(head);
-  return { head, target, hasBody, chunked: framing.kind === 'chunked', websocketKey };
+  const websocketKey = body === null ? websocketKeyOf(head) : null;
+  return { head, target, body, chunked: framing.kind === 'chunked', websocketKey };
 }
 
 function readTarget(head: RequestHead, passage: Passage): Target {

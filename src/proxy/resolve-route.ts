@@ -37,7 +37,7 @@ export async function resolveRoute(
   const known = standing.host?.origin;
   const origin = known?.claim === claim ? known : services.pool.origin(sandbox.name, scheme, host, port, claim);
   const addresses = () => judgedAddresses({ host, port, claim, policy }, snapshot.resolver, snapshot.addresses);
-  const repeatable = !received.hasBody && IDEMPOTENT.has(received.head.method);
+  const repeatable = received.body === null && IDEMPOTENT.has(received.head.method);
   const pooled = services.pool.take(origin, repeatable);
   const route = { origin, pooled, addresses, repeatable };
   if (pooled !== null) return route;

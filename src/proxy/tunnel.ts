@@ -148,7 +148,7 @@ function refuse(request: H1Request, client: H1Client, record: ExchangeRecord, er
   record.status = error.status;
   const body = Buffer.from(errorBody(record, error));
   // Only the client that is asked for a token tries again on the same connection.
-  if (error.code === 'TOKEN_REQUIRED') request.body();
+  if (error.code === 'TOKEN_REQUIRED') request.body({ kind: 'none' });
   const length = [field('Content-Type', 'application/json'), field('Content-Length', String(body.length))];
   const sink = request.sendHead({ status: error.status, reason, fields: [...fields, ...length], length: 'declared' });
   sink.write(body);

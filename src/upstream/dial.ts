@@ -21,6 +21,12 @@ export interface DialOptions {
   readonly onSession: (session: Buffer) => void;
 }
 
+export interface Dialled {
+  readonly socket: Socket;
+  /** The TCP socket under a TLS socket. */
+  readonly raw: Socket | null;
+}
+
 /** Milliseconds before the next address is tried beside the one that has not answered (RFC 8305 section 5). */
 const NEXT_ADDRESS_MS = 250;
 const ALPN_H1 = ['http/1.1'];
@@ -29,10 +35,10 @@ const ALPN_H1 = ['http/1.1'];
  * Connects to one of the judged addresses and, for https, verifies the certificate for the host. Rejects with `CONNECT_FAILED`,
  * `CONNECT_TIMEOUT`, `TLS_UNTRUSTED` or `TLS_FAILED`. Nothing is resolved here, and nothing but `addresses` is dialled.
  */
-export async function dial(target: DialTarget, options: DialOptions): Promise<Socket> {
-  const socket = await connected(target, options.connectMs);
-  if (target.scheme !== 'https') return socket;
-  return secured(socket, target, options);
+export async function dial(target: DialTarget, options: DialOptions): Promise<Dialled> {
+  const raw = await connected(target, options.connectMs);
+  if (target.scheme !== 'https') return { socket: raw, raw: null };
+  return { socket: await secured(raw, target, options), raw };
 }
 
 function connected(target: DialTarget, connectMs: number): Promise<Socket> {
@@ -73,6 +79,8 @@ function secured(socket: Socket, target: DialTarget, options: DialOptions): Prom
     host: name,
     ...(literal ? {} : { servername: name }),
     secureContext: options.context,
+    // Said here too, since NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would change the default.
+    rejectUnauthorized: true,
     ALPNProtocols: ALPN_H1,
     ...(options.session === null ? {} : { session: options.session }),
   });

@@ -66,9 +66,9 @@ export class Pool {
     const onSession = (bytes: Buffer): void => {
       origin.session = { bytes, context: settings.context };
     };
-    const socket = await dial({ ...origin, addresses }, { ...settings, session, onSession });
+    const { socket, raw } = await dial({ ...origin, addresses }, { ...settings, session, onSession });
     assertDialled(socket, addresses);
-    const upstream = new H1Upstream(origin, new Wire(socket), settings);
+    const upstream = new H1Upstream(origin, new Wire(socket, raw), settings);
     upstream.uses = 1;
     this.#observer.connectionOpened('upstream');
     socket.once('close', () => this.#observer.connectionClosed('upstream'));

@@ -80,7 +80,8 @@ export class H1Body implements BodySource, WireOwner {
 
   /** The peer ended its side: that completes a close-delimited body and cuts any other. */
   #onEnd(sink: BodySink): void {
-    if (this.#reader.endsWithConnection && this.#wire.error === null) this.#finish(sink, []);
+    const { error, endedAbruptly } = this.#wire;
+    if (this.#reader.endsWithConnection && error === null && !endedAbruptly) this.#finish(sink, []);
     else this.#fail(this.#faults.cut, 'the connection ended in the middle of a body');
   }
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import { Inbox } from '../http1/inbox.ts';
 import { type Deadline, deadlines } from './deadlines.ts';
+import { currentTurn } from './turn.ts';
 
 /** Who reads from a wire at the moment: a head, a body, a tunnel, or nobody (between requests). */
 export interface WireOwner {
@@ -13,8 +13,12 @@ export interface WireOwner {
   onDeadline(): void;
 }
 
+/** Longest that a reset waits for what was written before it. */
+const RESET_MS = 2_000;
 /** Bytes that may lie unread before the socket is paused. One read brings up to 64 KiB. */
 const INBOX_BYTES_MAX = 64 * 1024;
+/** The smallest TLS record that a close_notify alert fits in (RFC 8446 section 5.2: header, two bytes, type, tag) is larger than this. */
+const CLOSE_NOTIFY_BYTES_MIN = 20;
 /** A head and a body piece up to this size leave as one buffer, which is one TLS record and one system call. */
 const JOINED_BYTES_MAX = 16 * 1024;
 
@@ -28,6 +32,11 @@ export class Wire implements Deadline {
   dueMs = Number.POSITIVE_INFINITY;
   /** The peer ended its side: what is in the inbox is the last. */
   ended = false;
+  /**
+   * On TLS: the end came without close_notify, so it was no decision of the peer's program (RFC 8446 section 6.1): the peer is gone, or
+   * somebody cut the connection. On TCP an end is always orderly; there it cannot be told apart.
+   */
+  endedAbruptly = false;
   /** The socket is closed. */
   gone = false;
   /** Why, if it was an error. */
@@ -36,6 +45,9 @@ export class Wire implements Deadline {
   #paused = false;
   #heldHead = '';
   #drained: (() => void) | null = null;
+  readonly #raw: Socket | null;
+  #dataTurn = -1;
+  #rawBytesAtData = 0;
   readonly #listeners = {
     data: (chunk: Buffer) => this.#onData(chunk),
     end: () => this.#onEnd(),
@@ -43,8 +55,10 @@ export class Wire implements Deadline {
     close: () => this.#onClose(),
   };
 
-  constructor(socket: Socket) {
+  /** @param raw the TCP socket under a TLS socket */
+  constructor(socket: Socket, raw: Socket | null = null) {
     this.socket = socket;
+    this.#raw = raw;
     socket.on('error', (error) => {
       this.error = error;
     });
@@ -146,10 +160,16 @@ export class Wire implements Deadline {
     this.socket.destroySoon();
   }
 
-  /** Closes so that the peer cannot take what it got for complete: a reset on TCP; on TLS an end without close_notify (RFC 8446 section 6.1). */
+  /**
+   * Closes, after what was written has left, so that the peer cannot take what it got for complete: a reset on TCP; on TLS an end without
+   * close_notify.
+   */
   reset(): void {
-    if (this.socket instanceof TLSSocket || this.socket.remoteAddress === undefined) this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    this.flush();
+    this.#owner = null;
+    this.expireIn(RESET_MS);
+    if (this.socket.writableLength === 0) this.#resetNow();
+    else this.socket.write('', () => this.#resetNow());
   }
 
   /** The wire gives its socket away (to TLS): nothing is read or watched here any more. What was unread goes back into the socket. */
@@ -164,7 +184,16 @@ export class Wire implements Deadline {
     if (this.inbox.length > 0) this.socket.unshift(this.inbox.takeAll());
   }
 
+  #resetNow(): void {
+    if (this.#raw !== null || this.socket.remoteAddress === undefined) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+  }
+
   #onData(chunk: Buffer): void {
+    if (this.#raw !== null) {
+      this.#dataTurn = currentTurn();
+      this.#rawBytesAtData = this.#raw.bytesRead;
+    }
     this.inbox.push(chunk);
     this.#owner?.onReadable();
     this.#adjust();
@@ -172,7 +201,17 @@ export class Wire implements Deadline {
 
   #onEnd(): void {
     this.ended = true;
+    this.endedAbruptly = !this.#sawCloseNotify();
     this.#owner?.onReadable();
+  }
+
+  /**
+   * Node tells of an end in the same way with and without close_notify, but the alert is bytes: of a turn later than the last data, or else of
+   * the turn that brought the data, where it cannot be told from them. Both count as orderly.
+   */
+  #sawCloseNotify(): boolean {
+    if (this.#raw === null || this.#dataTurn === currentTurn()) return true;
+    return this.#raw.bytesRead - this.#rawBytesAtData >= CLOSE_NOTIFY_BYTES_MIN;
   }
 
   #onDrain(): void {

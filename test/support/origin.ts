@@ -86,9 +86,11 @@ export async function startOrigin({ tls, host = '127.0.0.1', onConnection }: Ori
       ? createTcpServer({ allowHalfOpen: true }, accept)
       : createTlsServer({ ...tls, allowHalfOpen: true }, accept);
   server.on('tlsClientError', () => {});
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
   closeAfterTest(server, () => {
-    for (const { socket } of connections) socket.destroy();
+    for (const socket of sockets) socket.destroy();
     return new Promise((resolve) => server.close(resolve));
   });
   const { port } = server.address() as AddressInfo;

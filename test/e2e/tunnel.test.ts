@@ -1,0 +1,320 @@
+import { connect as connectTls } from 'node:tls';
+import { describe, expect, it } from 'vitest';
+import { closeOpened } from '../support/closing.ts';
+import { answering, startOrigin } from '../support/origin.ts';
+import { startPostern } from '../support/postern.ts';
+import { connectRaw, connectTunnel } from '../support/raw-client.ts';
+import { certificateFor, expiredCertificateFor, loopback, SECRET, startScene } from '../support/scene.ts';
+
+closeOpened();
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+describe('CONNECT', () => {
+  it.each([
+    ['without a port', 'origin.test', 'TARGET_INVALID'],
+    ['with port 0', 'origin.test:0', 'TARGET_INVALID'],
+    ['with port 65536', 'origin.test:65536', 'TARGET_INVALID'],
+    ['with a path', 'origin.test:443/x', 'TARGET_INVALID'],
+    ['with user information', 'user@origin.test:443', 'TARGET_INVALID'],
+    ['with a URL', 'http://origin.test:443', 'TARGET_INVALID'],
+    ['with an encoded slash', 'origin.test%2fevil.test:443', 'TARGET_INVALID'],
+    ['with a zone id', '[fe80::1%25eth0]:443', 'TARGET_INVALID'],
+    ['to 127.1', '127.1:443', 'TARGET_INVALID'],
+    ['to 0x7f.1', '0x7f.1:443', 'TARGET_INVALID'],
+    ['to 2130706433', '2130706433:443', 'TARGET_INVALID'],
+    ['to an address', '127.0.0.1:443', 'ADDRESS_DENIED'],
+    ['to an IPv6 address', '[::1]:443', 'ADDRESS_DENIED'],
+    ['to a host that no rule names', 'evil.test:443', 'HOST_DENIED'],
+    ['to another port of an allowed host', 'origin.test:444', 'HOST_DENIED'],
+  ])('%s is refused with its code and hint in the reason phrase', async (_name, authority, code) => {
+    const { postern } = await startScene();
+    const client = await connectRaw(postern.proxyPort);
+    client.send(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    const answer = await client.untilEnded();
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 40[03] ${code}: [^\\r]{10,}\\r\\nX-Postern-Error: ${code}\\r\\n`));
+    expect(await postern.audited({ method: 'CONNECT', code })).toMatchObject({ decision: 'deny', protocol: 'tunnel' });
+  });
+
+  it('takes a ClientHello in the same packet', async () => {
+    const { postern, authority, origin } = await startScene({ origin: { onConnection: answering(OK) } });
+    const client = await connectRaw(postern.proxyPort);
+    const { socket } = client;
+    socket.cork();
+    client.send(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    // The TLS client writes its hello into the corked socket; both leave together.
+    socket.removeAllListeners('data');
+    const duplex = new (await import('node:stream')).Duplex({
+      read() {},
+      write(chunk, _encoding, done) {
+        socket.write(chunk, () => done());
+        socket.uncork();
+      },
+    });
+    let head = '';
+    socket.on('data', (bytes) => {
+      if (head.includes('\r\n\r\n')) duplex.push(bytes);
+      else {
+        head += bytes.toString('latin1');
+        const end = head.indexOf('\r\n\r\n');
+        if (end >= 0 && head.length > end + 4) duplex.push(Buffer.from(head.slice(end + 4), 'latin1'));
+      }
+    });
+    const secure = connectTls({ socket: duplex, servername: 'origin.test', ca: postern.ca });
+    secure.on('error', () => {});
+    secure.write(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    const answer = await new Promise<string>((resolve) => secure.once('data', (bytes) => resolve(bytes.toString())));
+    expect(answer).toBe(OK);
+    expect(head).toMatch(/^HTTP\/1\.1 200 /);
+    expect(origin.connections).toHaveLength(1);
+    secure.destroy();
+  });
+
+  it('intercepts also a ClientHello that comes one byte at a time', async () => {
+    const { postern, authority } = await startScene({ origin: { onConnection: answering(OK) } });
+    const client = await connectTunnel(postern.proxyPort, authority);
+    const { socket } = client;
+    socket.removeAllListeners('data');
+    const duplex = new (await import('node:stream')).Duplex({
+      read() {},
+      write(chunk: Buffer, _encoding, done) {
+        for (const byte of chunk) socket.write(Buffer.of(byte));
+        done();
+      },
+    });
+    socket.on('data', (bytes) => duplex.push(bytes));
+    const secure = connectTls({ socket: duplex, servername: 'origin.test', ca: postern.ca });
+    secure.on('error', () => {});
+    secure.write(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    const answer = await new Promise<string>((resolve) => secure.once('data', (bytes) => resolve(bytes.toString())));
+    expect(answer).toBe(OK);
+    secure.destroy();
+  });
+
+  it('refuses a TLS name other than its authority, before a leaf is shown', async () => {
+    const { postern, authority, origin } = await startScene();
+    const client = await connectTunnel(postern.proxyPort, authority);
+    await expect(client.secure({ servername: 'other.test', ca: postern.ca })).rejects.toThrow();
+    expect(await postern.audited({ code: 'TARGET_MISMATCH' })).toMatchObject({ host: 'origin.test' });
+    expect(origin.connections).toHaveLength(0);
+  });
+
+  it('works for a client that sends no TLS name', async () => {
+    const { postern, authority } = await startScene({ origin: { onConnection: answering(OK) } });
+    const client = await connectTunnel(postern.proxyPort, authority);
+    await client.secure({ host: 'origin.test', servername: '', ca: postern.ca, checkServerIdentity: () => undefined });
+    client.send(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    await client.until(/ok$/);
+  });
+
+  it('refuses what is neither TLS nor HTTP inside', async () => {
+    const { postern, authority } = await startScene();
+    const client = await connectTunnel(postern.proxyPort, authority);
+    client.send('\x00\x00\x00\x08\x04\xd2\x16\x2f');
+    await client.untilEnded();
+    await postern.audited({ code: 'PROTOCOL_DENIED' });
+  });
+
+  it.each([
+    ['CONNECT', 'CONNECT evil.test:443 HTTP/1.1\r\nHost: evil.test:443\r\n\r\n', 'METHOD_DENIED'],
+    ['TRACE', 'TRACE / HTTP/1.1\r\nHost: AUTHORITY\r\n\r\n', 'METHOD_DENIED'],
+    ['another Host', 'GET / HTTP/1.1\r\nHost: other.test\r\n\r\n', 'TARGET_MISMATCH'],
+    ['another port in Host', 'GET / HTTP/1.1\r\nHost: origin.test:1\r\n\r\n', 'TARGET_MISMATCH'],
+    ['two Hosts', 'GET / HTTP/1.1\r\nHost: AUTHORITY\r\nHost: AUTHORITY\r\n\r\n', 'HEADERS_AMBIGUOUS'],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', 'REQUEST_INVALID'],
+    ['an absolute target elsewhere', 'GET https://other.test/ HTTP/1.1\r\nHost: AUTHORITY\r\n\r\n', 'TARGET_MISMATCH'],
+    ['an absolute target over http', 'GET http://AUTHORITY/ HTTP/1.1\r\nHost: AUTHORITY\r\n\r\n', 'TARGET_INVALID'],
+    ['the target *', 'GET * HTTP/1.1\r\nHost: AUTHORITY\r\n\r\n', 'TARGET_INVALID'],
+    ['an unknown expectation', 'GET / HTTP/1.1\r\nHost: AUTHORITY\r\nExpect: x\r\n\r\n', 'EXPECTATION_FAILED'],
+  ])(
+    'refuses %s inside the tunnel, also on a later request, and the origin sees no byte of it',
+    async (_name, request, code) => {
+      const { authority, tunnel, origin } = await startScene({ origin: { onConnection: answering(OK) } });
+      const client = await tunnel();
+      client.send(`GET /first HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+      await client.take(/ok$/);
+      client.send(request.replaceAll('AUTHORITY', authority));
+      await client.until(new RegExp(`^HTTP/1\\.1 4\\d\\d ${code}\\r\\n`));
+      const connection = await origin.next();
+      expect(connection.received.split('\r\n\r\n')).toHaveLength(2);
+    },
+  );
+});
+
+describe('plain HTTP', () => {
+  const policy = (port: number, more = ''): string => `version: 1
+secrets:
+  token: { file: ../secret.txt }
+rules:
+  - name: plain
+    hosts: [plain.test]
+    schemes: [http]
+    ports: [${port}]
+    ${more}
+`;
+
+  it('to the proxy with an absolute target is sent on in origin-form, without credential unless the rule says http', async () => {
+    const origin = await startOrigin({ onConnection: answering(OK) });
+    const postern = await startPostern({
+      policies: policy(origin.port, 'inject: [{ bearer: "${token}" }]'),
+      ...loopback(),
+    });
+    const client = await connectRaw(postern.proxyPort);
+    client.send(
+      `GET http://plain.test:${origin.port}/a?b HTTP/1.1\r\nHost: plain.test:${origin.port}\r\nProxy-Connection: keep-alive\r\n\r\n`,
+    );
+    await client.take(/ok$/);
+    const connection = await origin.next();
+    expect(connection.received).toBe(
+      `GET /a?b HTTP/1.1\r\nHost: plain.test:${origin.port}\r\nAuthorization: Bearer ${SECRET}\r\n\r\n`,
+    );
+    client.send(`GET http://evil.test/ HTTP/1.1\r\nHost: evil.test\r\n\r\n`);
+    await client.take(/HTTP\/1\.1 403 HOST_DENIED\r\n[\s\S]*\}\}\n$/);
+    client.send(`GET http://plain.test:${origin.port}/again HTTP/1.1\r\nHost: plain.test:${origin.port}\r\n\r\n`);
+    await client.take(/ok$/);
+    expect(origin.connections).toHaveLength(1);
+  });
+
+  it('inside a tunnel is read as what is spoken', async () => {
+    const origin = await startOrigin({ onConnection: answering(OK) });
+    const postern = await startPostern({ policies: policy(origin.port), ...loopback() });
+    const client = await connectTunnel(postern.proxyPort, `plain.test:${origin.port}`);
+    client.send(`GET / HTTP/1.1\r\nHost: plain.test:${origin.port}\r\n\r\n`);
+    await client.take(/ok$/);
+    expect(await postern.audited({ host: 'plain.test' })).toMatchObject({ scheme: 'http', tls: null });
+  });
+
+  it.each([
+    ['an https target', 'GET https://origin.test/ HTTP/1.1\r\nHost: origin.test\r\n\r\n', 'TARGET_INVALID', 'CONNECT'],
+    ['an origin-form target', 'GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n', 'TARGET_INVALID', 'forward proxy'],
+    [
+      'a Host that is not the target',
+      'GET http://plain.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n',
+      'TARGET_MISMATCH',
+      'Host',
+    ],
+    [
+      'user information in the target',
+      'GET http://u:p@plain.test/ HTTP/1.1\r\nHost: plain.test\r\n\r\n',
+      'TARGET_INVALID',
+      '',
+    ],
+  ])('with %s is refused with a hint', async (_name, request, code, hint) => {
+    const postern = await startPostern({ policies: policy(1), ...loopback() });
+    const client = await connectRaw(postern.proxyPort);
+    client.send(request);
+    const answer = await client.take(/\}\}\n$/);
+    expect(answer).toContain(`"code":"${code}"`);
+    expect(answer).toContain(hint);
+  });
+});
+
+describe('a passthrough tunnel', () => {
+  const policy = (port: number): string => `version: 1
+rules:
+  - name: opaque
+    hosts: [origin.test]
+    ports: [${port}]
+    tls: passthrough
+`;
+
+  it('carries the TLS of both ends unread', async () => {
+    const origin = await startOrigin({ tls: certificateFor('origin.test'), onConnection: answering(OK) });
+    const base = loopback();
+    const postern = await startPostern({ policies: policy(origin.port), ...base });
+    const client = await connectTunnel(postern.proxyPort, `origin.test:${origin.port}`);
+    await client.secure({ servername: 'origin.test', ca: base.files?.['origin-ca.pem'] });
+    client.send('GET / HTTP/1.1\r\nHost: anything\r\n\r\n');
+    await client.take(/ok$/);
+    client.socket.end();
+    (await origin.next()).socket.end();
+    const line = await postern.audited({ protocol: 'tunnel' });
+    expect(line).toMatchObject({ rule: 'opaque', decision: 'allow', method: 'CONNECT', status: 200, injected: [] });
+    expect(line.bytes_in).toBeGreaterThan(500);
+  });
+
+  it.each([
+    ['another name', 'other.test'],
+    ['no name', ''],
+  ])('is closed when its ClientHello has %s', async (_name, servername) => {
+    const origin = await startOrigin({ tls: certificateFor('origin.test') });
+    const postern = await startPostern({ policies: policy(origin.port), ...loopback() });
+    const client = await connectTunnel(postern.proxyPort, `origin.test:${origin.port}`);
+    await expect(client.secure({ host: 'origin.test', servername })).rejects.toThrow();
+    expect(await postern.audited({ code: 'PROTOCOL_DENIED' })).toMatchObject({ bytes_out: 0 });
+  });
+
+  it('is closed when something else than TLS is spoken', async () => {
+    const origin = await startOrigin();
+    const postern = await startPostern({ policies: policy(origin.port), ...loopback() });
+    const client = await connectTunnel(postern.proxyPort, `origin.test:${origin.port}`);
+    client.send('GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n');
+    await client.untilEnded();
+    expect(await postern.audited({ code: 'PROTOCOL_DENIED' })).toMatchObject({ bytes_out: 0 });
+  });
+});
+
+describe('a raw tunnel', () => {
+  it('goes to an address that subnets.allow holds, half-closes included', async () => {
+    const origin = await startOrigin();
+    const policies = `version: 1\nsubnets:\n  allow: [{ cidr: 127.0.0.1/32, ports: [${origin.port}] }]\n`;
+    const postern = await startPostern({ policies, ...loopback() });
+    const client = await connectTunnel(postern.proxyPort, `127.0.0.1:${origin.port}`);
+    client.send('anything');
+    client.end();
+    const connection = await origin.next();
+    await connection.untilEnded();
+    connection.socket.end('answer');
+    expect(await client.untilEnded()).toBe('answer');
+    expect(await postern.audited({ protocol: 'tunnel' })).toMatchObject({
+      decision: 'allow',
+      bytes_in: 6,
+      bytes_out: 8,
+      code: null,
+    });
+  });
+});
+
+describe('the upstream', () => {
+  it.each([
+    [
+      'of another authority',
+      () => ({
+        ...loopback(),
+        settings: {
+          ...loopback().settings,
+          upstream: { hosts: { 'origin.test': ['127.0.0.1'] }, allow_addresses: ['127.0.0.0/8'] },
+        },
+      }),
+      certificateFor('origin.test'),
+    ],
+    ['for another name', () => loopback(), certificateFor('other.test')],
+    ['that has expired', () => loopback(), expiredCertificateFor('origin.test')],
+  ])('with a certificate %s is not trusted', async (_name, base, tls) => {
+    const origin = await startOrigin({ tls });
+    const policies = `version: 1\nrules:\n  - hosts: [origin.test]\n    ports: [${origin.port}]\n`;
+    const postern = await startPostern({ policies, ...base() });
+    const client = await connectTunnel(postern.proxyPort, `origin.test:${origin.port}`);
+    await client.secure({ servername: 'origin.test', ca: postern.ca });
+    client.send(`GET / HTTP/1.1\r\nHost: origin.test:${origin.port}\r\n\r\n`);
+    await client.until(/^HTTP\/1\.1 502 TLS_UNTRUSTED\r\n/);
+    expect(origin.connections.every(({ received }) => received === '')).toBe(true);
+  });
+
+  it('that does not listen is CONNECT_FAILED, and one that does not speak TLS is TLS_FAILED', async () => {
+    const closed = await startOrigin();
+    const plain = await startOrigin({ onConnection: ({ socket }) => socket.write('SSH-2.0-x\r\n') });
+    const policies = `version: 1\nrules:\n  - hosts: [origin.test]\n    ports: [1, ${plain.port}]\n`;
+    const postern = await startPostern({ policies, ...loopback() });
+    for (const [port, code] of [
+      [1, 'CONNECT_FAILED'],
+      [plain.port, 'TLS_FAILED'],
+    ] as const) {
+      const client = await connectTunnel(postern.proxyPort, `origin.test:${port}`);
+      await client.secure({ servername: 'origin.test', ca: postern.ca });
+      client.send(`GET / HTTP/1.1\r\nHost: origin.test:${port}\r\n\r\n`);
+      await client.until(new RegExp(`^HTTP/1\\.1 502 ${code}\\r\\n`));
+    }
+    expect(closed.connections).toHaveLength(0);
+  });
+});

@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { closeAfterTest } from './closing.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../dist/postern.js', import.meta.url));
+
+export interface PosternOptions {
+  /** Text by file name under `policies/`, or one text, which becomes `policies/test.yaml`. */
+  readonly policies: string | Readonly<Record<string, string>>;
+  /** Merged into postern.yaml beside the listeners on free ports. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Other files by their path in the folder, e.g. secrets; written with mode 0600. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export type AuditLine = Readonly<Record<string, unknown>>;
+
+/** The built program, running in a folder of its own until the test is over. */
+export class Postern {
+  readonly folder: string;
+  readonly child: ChildProcess;
+  proxyPort = 0;
+  adminPort = 0;
+  stdout = '';
+  stderr = '';
+  exitCode: number | null = null;
+  #waiting: (() => void)[] = [];
+
+  constructor(folder: string, child: ChildProcess) {
+    this.folder = folder;
+    this.child = child;
+    child.stdout?.on('data', (bytes) => {
+      this.stdout += bytes;
+      this.#wake();
+    });
+    child.stderr?.on('data', (bytes) => {
+      this.stderr += bytes;
+      this.#wake();
+    });
+    child.on('close', (code) => {
+      this.exitCode = code ?? -1;
+      this.#wake();
+    });
+  }
+
+  get caPath(): string {
+    return join(this.folder, 'certs/ca.pem');
+  }
+
+  get ca(): string {
+    return readFileSync(this.caPath, 'utf8');
+  }
+
+  get proxyUrl(): string {
+    return `http://127.0.0.1:${this.proxyPort}`;
+  }
+
+  get adminUrl(): string {
+    return `http://127.0.0.1:${this.adminPort}`;
+  }
+
+  /** Every audit line written so far. */
+  get audit(): readonly AuditLine[] {
+    return jsonLines(this.stdout);
+  }
+
+  get log(): readonly AuditLine[] {
+    return jsonLines(this.stderr);
+  }
+
+  write(path: string, text: string): void {
+    writeIn(this.folder, path, text);
+  }
+
+  /** Waits until `find` answers something else than undefined; asked again whenever the program wrote something. */
+  async until<T>(find: () => T | undefined): Promise<T> {
+    for (;;) {
+      const found = find();
+      if (found !== undefined) return found;
+      if (this.exitCode !== null) throw new Error(`postern ended (${this.exitCode}): ${this.stderr}${this.stdout}`);
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** The first audit line that has these values, when it is written. */
+  audited(wanted: AuditLine): Promise<AuditLine> {
+    return this.until(() =>
+      this.audit.find((line) => Object.entries(wanted).every(([key, value]) => line[key] === value)),
+    );
+  }
+
+  logged(pattern: RegExp): Promise<string> {
+    return this.until(() => pattern.exec(this.stderr)?.[0]);
+  }
+
+  async stop(): Promise<number> {
+    this.child.kill('SIGTERM');
+    while (this.exitCode === null) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return this.exitCode;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+/** Writes the files, starts `postern serve` and waits until it listens. */
+export async function startPostern(options: PosternOptions): Promise<Postern> {
+  const postern = launchPostern(options);
+  const ports = await postern.until(() => {
+    const texts = [...postern.stderr.matchAll(/"listener":"127\.0\.0\.1:(\d+)"[^\n]*"msg":"(admin )?listening"/g)];
+    return texts.some(([, , admin]) => admin === undefined) && texts.some(([, , admin]) => admin !== undefined)
+      ? texts
+      : undefined;
+  });
+  for (const [, port, admin] of ports) {
+    if (admin === undefined) postern.proxyPort = Number(port);
+    else postern.adminPort = Number(port);
+  }
+  return postern;
+}
+
+/** Like `startPostern`, without waiting: for starts that are to fail. */
+export function launchPostern({ policies, settings = {}, files = {}, env = {} }: PosternOptions): Postern {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-test-'));
+  closeAfterTest(folder, () => rmSync(folder, { recursive: true, force: true }));
+  const listeners = { listen: { proxy: ['127.0.0.1:0'] }, admin: { listen: ['127.0.0.1:0'] } };
+  writeIn(folder, 'postern.yaml', stringify({ version: 1, ...listeners, ...settings }));
+  const texts = typeof policies === 'string' ? { 'test.yaml': policies } : policies;
+  mkdirSync(join(folder, 'policies'), { recursive: true });
+  for (const [name, text] of Object.entries(texts)) writeIn(folder, `policies/${name}`, text);
+  for (const [path, text] of Object.entries(files)) writeIn(folder, path, text);
+  const child = spawn(process.execPath, ['--disable-sigusr1', PROGRAM, 'serve'], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const postern = new Postern(folder, child);
+  closeAfterTest(postern, async () => {
+    if (postern.exitCode !== null) return;
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('close', resolve));
+  });
+  return postern;
+}
+
+function writeIn(folder: string, path: string, text: string): void {
+  const file = join(folder, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text, { mode: 0o600 });
+}
+
+function jsonLines(text: string): readonly AuditLine[] {
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as AuditLine);
+}

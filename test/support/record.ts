@@ -1,0 +1,33 @@
+import type { ExchangeRecord } from '../../src/observe/record.ts';
+
+/** A request that went well; what a test does not say is ordinary. */
+export const exchangeRecord = (parts: Partial<ExchangeRecord> = {}): ExchangeRecord => ({
+  id: '01J9ZK3V7Q8R2M4N6P5T',
+  generation: 1,
+  sandbox: 'default',
+  client: '127.0.0.1:44312',
+  listener: '127.0.0.1:8080',
+  ingress: 'proxy',
+  protocol: 'h1',
+  method: 'GET',
+  scheme: 'https',
+  host: 'api.example.com',
+  port: 443,
+  path: '/repos/acme/widgets',
+  rule: 'github-read',
+  decision: 'allow',
+  code: null,
+  reason: null,
+  injected: [],
+  scrubbed: 0,
+  address: '93.184.216.34:443',
+  status: 200,
+  bytesIn: 1024,
+  bytesOut: 0,
+  tls: 'TLSv1.3',
+  startedMs: performance.now(),
+  startedAt: Date.UTC(2026, 9, 1, 12, 30, 45, 7),
+  overheadMs: 0.05,
+  upstreamMs: 12,
+  ...parts,
+});
