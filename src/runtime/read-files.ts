@@ -58,7 +58,7 @@ export function readFiles(request: ReadRequest): FilesReading {
 function settingsOf(request: ReadRequest): { settings: Settings | null; findings: readonly Finding[] } {
   const file = shown(request.settingsFile, request.folder);
   const text = readText(request.settingsFile, SETTINGS_BYTES_MAX);
-  if (text.ok) return readSettings(text.text, file);
+  if (text.ok) return readSettings(text.text, file, request.folder);
   if (text.missing && !request.settingsRequired) return { settings: defaultSettings(request.folder), findings: [] };
   return { settings: null, findings: [finding('error', file, text.why)] };
 }
