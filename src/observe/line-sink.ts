@@ -1,6 +1,6 @@
-import { closeSync, fstat, open, openSync, stat, write } from 'node:fs';
+import { fstat, stat } from 'node:fs';
 import { errorCode } from '../errors.ts';
-import { standardStream, writeWithin } from './standard-stream.ts';
+import { type Output, openFile, openFileLater, openStandardStream, writeWithin } from './output.ts';
 
 /** A chunk goes to the system when this many characters wait, or after `DELAY_MS`, whichever comes first: no write call per line. */
 const CHUNK_LENGTH = 64 * 1024;
@@ -32,7 +32,7 @@ export class LineSink {
   readonly #pendingLengthMax: number;
   readonly #onHealth: (failure: string | null) => void;
   readonly #atExit = () => this.flushNow();
-  #fd: number;
+  #output: Output;
   #pending = '';
   #pendingLines = 0;
   #chunk: Buffer | null = null;
@@ -51,9 +51,9 @@ export class LineSink {
 
   /** Throws the system's error if the file cannot be opened. */
   constructor(options: LineSinkOptions) {
-    this.#path = options.target === 'stdout' || options.target === 'stderr' ? null : options.target;
-    this.#fd =
-      this.#path === null ? standardStream(options.target === 'stdout' ? 1 : 2) : openSync(this.#path, 'a', 0o600);
+    const { target } = options;
+    this.#path = target === 'stdout' || target === 'stderr' ? null : target;
+    this.#output = this.#path === null ? openStandardStream(target === 'stdout' ? 1 : 2) : openFile(this.#path);
     this.#pendingLengthMax = options.pendingLengthMax ?? PENDING_LENGTH_MAX;
     this.#onHealth = options.onHealth ?? (() => {});
     process.on('exit', this.#atExit);
@@ -109,7 +109,7 @@ export class LineSink {
     const rest = Buffer.concat([...started, Buffer.from(this.#pending)]);
     if (this.#dead || this.#closed || rest.length === 0) return;
     this.#forget();
-    writeWithin(this.#fd, rest, EXIT_WAIT_MS);
+    writeWithin(this.#output.fd, rest, EXIT_WAIT_MS);
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -118,7 +118,7 @@ export class LineSink {
     this.#closed = true;
     this.#settle();
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#releaseIfClosed();
+    this.#output.close();
   }
 
   get #idle(): boolean {
@@ -144,7 +144,7 @@ export class LineSink {
     }
     this.#checkRotation();
     this.#inFlight = true;
-    write(this.#fd, this.#chunk, this.#chunkAt, this.#chunk.length - this.#chunkAt, null, (error, bytes) => {
+    this.#output.write(this.#chunk.subarray(this.#chunkAt), (error, bytes) => {
       this.#inFlight = false;
       this.#wrote(error, bytes);
     });
@@ -160,18 +160,10 @@ export class LineSink {
   }
 
   #wrote(error: NodeJS.ErrnoException | null, bytes: number): void {
-    if (this.#releaseIfClosed()) return;
+    if (this.#closed) return;
     if (error !== null) this.#failed(error);
     else this.#advance(bytes);
     if (this.#reopenWanted && !this.#inFlight) this.#reopenNow();
-  }
-
-  /** A descriptor in use by a write is closed after it. */
-  #releaseIfClosed(): boolean {
-    if (!this.#closed || this.#inFlight) return this.#closed;
-    if (this.#fd > 2) closeSync(this.#fd);
-    this.#fd = -1;
-    return true;
   }
 
   #advance(bytes: number): void {
@@ -217,15 +209,16 @@ export class LineSink {
     const nowMs = performance.now();
     if (this.#path === null || nowMs - this.#rotationCheckedMs < ROTATION_CHECK_MS) return;
     this.#rotationCheckedMs = nowMs;
-    const fd = this.#fd;
+    const { fd } = this.#output;
     stat(this.#path, (error, onDisk) => {
-      if (this.#closed || fd !== this.#fd) return;
+      if (this.#closed || fd !== this.#output.fd) return;
       if (error !== null) {
         if (errorCode(error) === 'ENOENT') this.reopen();
         return;
       }
       fstat(fd, (failed, held) => {
-        if (failed === null && fd === this.#fd && (held.ino !== onDisk.ino || held.dev !== onDisk.dev)) this.reopen();
+        if (failed === null && fd === this.#output.fd && (held.ino !== onDisk.ino || held.dev !== onDisk.dev))
+          this.reopen();
       });
     });
   }
@@ -234,18 +227,20 @@ export class LineSink {
     this.#reopenWanted = false;
     if (this.#path === null) return;
     this.#inFlight = true;
-    open(this.#path, 'a', 0o600, (error, fd) => {
+    openFileLater(this.#path, (error, output) => {
       this.#inFlight = false;
+      if (this.#closed && error === null) output.close();
+      if (this.#closed) return;
       // Without the new file the old one goes on taking lines: better in the rotated file than nowhere.
       if (error !== null) this.#report(errorCode(error));
-      else this.#adopt(fd);
-      if (!this.#releaseIfClosed()) this.#pump();
+      else this.#adopt(output);
+      this.#pump();
     });
   }
 
-  #adopt(fd: number): void {
-    closeSync(this.#fd);
-    this.#fd = fd;
+  #adopt(output: Output): void {
+    this.#output.close();
+    this.#output = output;
     // A line that was cut by the change of files is written whole into the new one.
     if (this.#chunk !== null && this.#chunkAt > 0) this.#chunkAt = this.#chunk.lastIndexOf(0x0a, this.#chunkAt - 1) + 1;
     this.#report(null);
