@@ -34,7 +34,10 @@ export function decideFor(policy: CompiledPolicy, host: HostRules | null, facts:
   return firstHolding(policy, host, reading);
 }
 
-/** The first rule whose every condition holds decides; without one, the furthest condition that any rule reached names the code. */
+/**
+ * The first rule whose every condition holds decides; without one, the furthest condition that any rule reached names the code. A deny
+ * rule that does not hold has reached nothing: "no DELETE under /admin" is not why a POST elsewhere is refused.
+ */
 function firstHolding(policy: CompiledPolicy, host: HostRules, reading: Reading): Decision {
   let furthest: Step = 'HOST_DENIED';
   for (const [position, rule] of host.rules.entries()) {
@@ -42,7 +45,7 @@ function firstHolding(policy: CompiledPolicy, host: HostRules, reading: Reading)
     if (rule.spec.tls === 'passthrough') continue;
     const unmet = firstUnmet(rule, reading);
     if (unmet === null) return settle(policy, host, { rule, position, facts: reading.facts });
-    furthest = further(furthest, STEP_BY_CONDITION[unmet]);
+    if (rule.spec.action === 'allow') furthest = further(furthest, STEP_BY_CONDITION[unmet]);
   }
   return enforced(policy, host, noRuleHeld(furthest, host, reading));
 }

@@ -1,5 +1,6 @@
+import { blockHolding } from '../address/blocks.ts';
 import { type Ip, parseIp } from '../address/ip.ts';
-import { blockHolding } from './blocks.ts';
+
 import type { CompiledPolicy, CompiledRule, HostRules } from './compiled.ts';
 import type { Denial, TunnelDecision, TunnelKind } from './decision.ts';
 import { addressInDenied, addressUnnamed, deniedByRule, hostUnnamed, nothingOnPort } from './denials.ts';

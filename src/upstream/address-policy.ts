@@ -1,8 +1,8 @@
 import { networkInterfaces } from 'node:os';
+import { blockHolding } from '../address/blocks.ts';
 import { type Cidr, parseCidr } from '../address/cidr.ts';
 import { type AddressClass, type ClassName, classify } from '../address/classes.ts';
 import { type Ip, parseIp, unmapped } from '../address/ip.ts';
-import { blockHolding } from '../policy/blocks.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { Claim } from '../policy/decision.ts';
 

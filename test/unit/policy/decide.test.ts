@@ -78,6 +78,14 @@ describe('the code names the furthest step that any rule of the host reached', (
   });
 });
 
+describe('a deny rule that does not hold', () => {
+  it('is not why a request is refused, so it does not name the code', () => {
+    const noAdmin: Partial<RuleSpec> = { action: 'deny', paths: ['/admin/**'] };
+    expect(codeOf(ask([noAdmin, { methods: ['GET'] }], { method: 'POST', path: '/x' }))).toBe('METHOD_DENIED');
+    expect(codeOf(ask([noAdmin], { path: '/x' }))).toBe('HOST_DENIED');
+  });
+});
+
 describe('ports', () => {
   it('are the own port of each scheme without "ports"', () => {
     const both: Partial<RuleSpec>[] = [{ schemes: ['http', 'https'] }];

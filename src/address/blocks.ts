@@ -1,6 +1,6 @@
-import type { Cidr } from '../address/cidr.ts';
-import { embeddedIpv4 } from '../address/classes.ts';
-import type { Ip } from '../address/ip.ts';
+import type { Cidr } from './cidr.ts';
+import { embeddedIpv4 } from './classes.ts';
+import type { Ip } from './ip.ts';
 
 /**
  * The first block that holds the address, or the IPv4 address that a NAT64, 6to4 or v4-mapped one leads to: `subnets.deny` of an IPv4
