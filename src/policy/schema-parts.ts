@@ -2,9 +2,11 @@ import * as z from 'zod/mini';
 
 /** Pieces that the schemas of policies and of postern.yaml are made of. Descriptions are for editors (`postern schema`). */
 
+/** The schema with a description; a copy, since one schema may stand in several places that are described differently. */
 export function described<Schema extends z.ZodMiniType>(schema: Schema, description: string): Schema {
-  z.globalRegistry.add(schema, { description });
-  return schema;
+  const copy = schema.clone();
+  z.globalRegistry.add(copy, { description });
+  return copy;
 }
 
 export const text = (description: string) => z.optional(described(z.string(), description));
