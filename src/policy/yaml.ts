@@ -5,13 +5,13 @@ import {
   isNode,
   isScalar,
   isSeq,
-  LineCounter,
   type ParseOptions,
   parseDocument,
   type ScalarTag,
   type SchemaOptions,
 } from 'yaml';
 import { type Part, type Path, type PlaceOf, type Report, reportFor } from './finding.ts';
+import { placesIn } from './lines.ts';
 import type { Place } from './model.ts';
 import { toPlain } from './yaml-plain.ts';
 
@@ -57,14 +57,10 @@ const OPTIONS: ParseOptions & DocumentOptions & SchemaOptions = {
 export function parseYaml(text: string, file: string): YamlFile {
   // A byte order mark is allowed by YAML 1.2 section 5.2 and left behind by editors; it is no character of the first line.
   const source = text.startsWith('\ufeff') ? text.slice(1) : text;
+  const placeAt = placesIn(source, file);
   const unreadable = whyUnreadable(source);
-  if (unreadable !== null) return refuse(unreadable.why, placeIn(source, unreadable.offset, file));
-  const lines = new LineCounter();
-  const document = parseDocument(source, { ...OPTIONS, lineCounter: lines });
-  const placeAt = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset);
-    return { file, line, column: col };
-  };
+  if (unreadable !== null) return refuse(unreadable.why, placeAt(unreadable.offset));
+  const document = parseDocument(source, OPTIONS);
   const placeOf: PlaceOf = (path, part) => placeAt(offsetOf(document, path, part));
   const report = reportFor(placeOf);
   const at = (offset: number, why: string): void => report.errorAt(placeAt(offset), why);
@@ -85,12 +81,6 @@ function refuse(why: string, place: Place): YamlFile {
 }
 
 const isRecord = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** The place of an offset in a text that was not parsed. */
-function placeIn(source: string, offset: number, file: string): Place {
-  const before = source.slice(0, offset).split('\n');
-  return { file, line: before.length, column: (before.at(-1) ?? '').length + 1 };
-}
 
 /** Characters that no YAML file may have (YAML 1.2 section 5.1), and those that make a text look different from what is read. */
 const UNREADABLE = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\u202a-\u202e\u2066-\u2069]|\r(?!\n)/;
