@@ -11,7 +11,7 @@ import {
 } from './denials.ts';
 import { isAddress } from './host-index.ts';
 import { firstUnmet, Reading } from './match.ts';
-import { further, STEP_BY_CONDITION, type Step } from './steps.ts';
+import { nearestRules } from './steps.ts';
 
 /** Decides one request. Total: every request gets a verdict, and nothing is thrown. */
 export const decide = (policy: CompiledPolicy, facts: RequestFacts): Decision =>
@@ -34,20 +34,14 @@ export function decideFor(policy: CompiledPolicy, host: HostRules | null, facts:
   return firstHolding(policy, host, reading);
 }
 
-/**
- * The first rule whose every condition holds decides; without one, the furthest condition that any rule reached names the code. A deny
- * rule that does not hold has reached nothing: "no DELETE under /admin" is not why a POST elsewhere is refused.
- */
+/** The first rule whose every condition holds decides; without one, the furthest step that any rule reached names the code. */
 function firstHolding(policy: CompiledPolicy, host: HostRules, reading: Reading): Decision {
-  let furthest: Step = 'HOST_DENIED';
   for (const [position, rule] of host.rules.entries()) {
     // Passthrough rules are for tunnels; there is no request to see in one (SEMANTICS.md 1).
     if (rule.spec.tls === 'passthrough') continue;
-    const unmet = firstUnmet(rule, reading);
-    if (unmet === null) return settle(policy, host, { rule, position, facts: reading.facts });
-    if (rule.spec.action === 'allow') furthest = further(furthest, STEP_BY_CONDITION[unmet]);
+    if (firstUnmet(rule, reading) === null) return settle(policy, host, { rule, position, facts: reading.facts });
   }
-  return enforced(policy, host, noRuleHeld(furthest, host, reading));
+  return enforced(policy, host, noRuleHeld(nearestRules(host, reading), reading.facts));
 }
 
 interface Holding {

@@ -1,7 +1,6 @@
-import type { CompiledRule, HostRules } from './compiled.ts';
+import type { CompiledRule } from './compiled.ts';
 import type { Denial, RequestFacts } from './decision.ts';
-import { methodTruth, pathTruth, portHolds, type Reading } from './match.ts';
-import type { Step } from './steps.ts';
+import type { Nearest, Step } from './steps.ts';
 
 /**
  * The words of denials. They are built only once a request is refused, from the policy and from canonical, bounded parts of the
@@ -58,76 +57,66 @@ export const upgradeRefused = (rule: CompiledRule): Denial => ({
 
 /** Some rule names the host, and none allows anything on this port. */
 export function nothingOnPort(rules: readonly CompiledRule[], host: string, port: number): Denial {
-  const allowing = rules.filter(({ spec }) => spec.action === 'allow');
-  const reason = `No rule allows anything on ${shown(host)}:${port}${nearest([allowing, rules])}.`;
-  return withHint(
-    'HOST_DENIED',
-    reason,
-    allowing.length === 0 ? undefined : `Allowed on this host: ${originsOf(allowing)}.`,
-  );
+  const allowing = rules.filter(({ spec }) => spec.action === 'allow').slice(0, LISTED_MAX + 1);
+  const reason = `No rule allows anything on ${shown(host)}:${port}${nearestText(allowing)}.`;
+  return withHint('HOST_DENIED', reason, allowing);
 }
 
-/** No rule of the host held; `step` is the furthest that any of them reached. */
-export function noRuleHeld(step: Step, host: HostRules, reading: Reading): Denial {
-  const { facts } = reading;
+/** No rule of the host held. */
+export function noRuleHeld({ step, rules }: Nearest, facts: RequestFacts): Denial {
   const where = `${facts.scheme}://${shown(facts.host)}:${facts.port}`;
-  const allowing = host.rules.filter(({ spec }) => spec.action === 'allow' && spec.tls === 'intercept');
-  const onPort = allowing.filter(
-    ({ spec }) => spec.schemes.includes(facts.scheme) && portHolds(spec, facts.scheme, facts.port),
-  );
-  const ofMethod = onPort.filter((rule) => methodTruth(rule.methods, facts.method) === 'yes');
-  const ofPath = ofMethod.filter((rule) => pathTruth(rule, reading.path) === 'yes');
-  const reason = REASON_BY_STEP[step](where, shown(facts.method), nearest([ofPath, ofMethod, onPort, allowing]));
-  if (ofPath.length > 0) return withHint(step, reason, hintOfConditions(ofPath));
-  if (ofMethod.length > 0)
-    return withHint(step, reason, `Paths that ${shown(facts.method)} may have here: ${pathsOf(ofMethod)}.`);
-  if (onPort.length > 0) return withHint(step, reason, `Methods that are allowed here: ${methodsOf(onPort)}.`);
-  return withHint(step, reason, allowing.length === 0 ? undefined : `Allowed on this host: ${originsOf(allowing)}.`);
+  const reason = `No rule allows ${WHAT_BY_STEP[step](shown(facts.method), where)}${nearestText(rules)}.`;
+  return withHint(step, reason, rules);
 }
 
-const REASON_BY_STEP: Readonly<Record<Step, (where: string, method: string, rule: string) => string>> = {
-  HOST_DENIED: (where, _method, rule) => `No rule allows ${where}${rule}.`,
-  METHOD_DENIED: (where, method, rule) => `No rule allows ${method} on ${where}${rule}.`,
-  PATH_DENIED: (where, method, rule) => `No rule allows ${method} with this path on ${where}${rule}.`,
-  RULE_DENIED: (where, method, rule) => `No rule allows ${method} with this query and these fields on ${where}${rule}.`,
+const WHAT_BY_STEP: Readonly<Record<Step, (method: string, where: string) => string>> = {
+  HOST_DENIED: (_method, where) => where,
+  METHOD_DENIED: (method, where) => `${method} on ${where}`,
+  PATH_DENIED: (method, where) => `${method} with this path on ${where}`,
+  RULE_DENIED: (method, where) => `${method} with this query and these fields on ${where}`,
 };
 
-/** The first rule of the list that came furthest, named so that an operator knows where to look. */
-function nearest(lists: readonly (readonly CompiledRule[])[]): string {
-  const rule = lists.find((list) => list.length > 0)?.[0];
-  return rule === undefined ? '' : `; the nearest is ${quoted(rule.label)}`;
+/** What the rules that stopped at a step would have taken there. */
+const HINT_BY_STEP: Readonly<Record<Step, (rules: readonly CompiledRule[]) => string>> = {
+  HOST_DENIED: (rules) => `Allowed on this host: ${listed(rules.flatMap(originsOf))}.`,
+  METHOD_DENIED: (rules) =>
+    `Methods that are allowed here: ${listed(rules.flatMap(({ spec }) => spec.methods ?? []))}.`,
+  PATH_DENIED: (rules) => `Paths that are allowed with this method: ${listed(rules.flatMap(pathsOf))}.`,
+  RULE_DENIED: (rules) =>
+    `The rules here look at: ${listed(rules.flatMap(conditionsOf))}. Send each once, with an allowed value.`,
+};
+
+function withHint(code: Step, reason: string, rules: readonly CompiledRule[]): Denial {
+  if (rules.length === 0) return { code, rule: null, reason };
+  return { code, rule: null, reason, hint: HINT_BY_STEP[code](rules) };
 }
 
-const withHint = (code: Step, reason: string, hint: string | undefined): Denial =>
-  hint === undefined ? { code, rule: null, reason } : { code, rule: null, reason, hint };
+/** The first of the rules that came furthest, named so that an operator knows where to look. */
+const nearestText = ([rule]: readonly CompiledRule[]): string =>
+  rule === undefined ? '' : `; the nearest is ${quoted(rule.label)}`;
 
-function hintOfConditions(rules: readonly CompiledRule[]): string {
-  const names = rules.flatMap(({ query, headers }) => [
-    ...query.map(({ name }) => `query ${quoted(name)}`),
-    ...headers.map(({ name }) => `field ${quoted(name)}`),
-  ]);
-  return `The rules here look at: ${listed(names)}. Send each once, with an allowed value.`;
-}
+const originsOf = ({ spec }: CompiledRule): readonly string[] =>
+  spec.schemes.flatMap((scheme) => spec.ports?.map((port) => `${scheme} on port ${port}`) ?? [scheme]);
 
-const pathsOf = (rules: readonly CompiledRule[]): string => listed(rules.flatMap(({ spec }) => spec.paths ?? ['any']));
+/** A rule without `paths` stops at a path only because a slash in it is encoded. */
+const pathsOf = ({ spec }: CompiledRule): readonly string[] => spec.paths ?? ['any without an encoded slash'];
 
-const methodsOf = (rules: readonly CompiledRule[]): string =>
-  listed(rules.flatMap(({ spec }) => spec.methods ?? ['any but TRACE']));
-
-const originsOf = (rules: readonly CompiledRule[]): string =>
-  listed(rules.flatMap(({ spec }) => spec.schemes.flatMap((scheme) => originOf(scheme, spec.ports))));
-
-const originOf = (scheme: string, ports: readonly number[] | null): readonly string[] =>
-  ports === null ? [scheme] : ports.map((port) => `${scheme} on port ${port}`);
+const conditionsOf = ({ query, headers }: CompiledRule): readonly string[] => [
+  ...query.map(({ name }) => `query ${quoted(name)}`),
+  ...headers.map(({ name }) => `field ${quoted(name)}`),
+];
 
 const LISTED_MAX = 6;
 const SHOWN_LENGTH_MAX = 100;
 
 /** A short list, each item once. */
-export function listed(items: readonly string[]): string {
-  const distinct = [...new Set(items)];
-  const first = distinct.slice(0, LISTED_MAX).map(shown).join(', ');
-  return distinct.length > LISTED_MAX ? `${first} and ${distinct.length - LISTED_MAX} more` : first;
+function listed(items: readonly string[]): string {
+  const distinct = new Set<string>();
+  for (const item of items) {
+    if (distinct.size === LISTED_MAX && !distinct.has(item)) return `${[...distinct].join(', ')} and more`;
+    distinct.add(shown(item));
+  }
+  return [...distinct].join(', ');
 }
 
 /** Text of a peer or a file as it may stand in a sentence: printable ASCII, and not longer than helps. */

@@ -37,8 +37,8 @@ export function firstUnmet(rule: CompiledRule, reading: Reading): ConditionName 
   if (!portHolds(rule.spec, facts.scheme, facts.port)) return 'port';
   if (!meets(methodTruth(rule.methods, facts.method), deny)) return 'method';
   if (!meets(pathTruth(rule, reading.path), deny)) return 'path';
-  for (const condition of rule.query) if (!meets(queryTruth(condition, reading.query), deny)) return 'query';
-  for (const condition of rule.headers) if (!meets(headerTruth(condition, facts.fields), deny)) return 'headers';
+  if (!rule.query.every((condition) => meets(queryTruth(condition, reading.query), deny))) return 'query';
+  if (!rule.headers.every((condition) => meets(headerTruth(condition, facts.fields), deny))) return 'headers';
   return null;
 }
 

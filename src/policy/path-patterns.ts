@@ -7,8 +7,8 @@ import { readPath, routed } from './paths.ts';
  * `**` is any number of whole segments, also none. Everything else stands for itself.
  */
 export interface PathSet {
-  /** Patterns without a star, which a rule may have many of. */
-  readonly exact: ReadonlySet<string>;
+  /** Patterns without a star, which a rule may have many of; null without any. */
+  readonly exact: ReadonlySet<string> | null;
   readonly patterns: readonly PathPattern[];
 }
 
@@ -32,7 +32,8 @@ export function compilePaths(patterns: readonly string[], action: RuleSpec['acti
   const canonical = patterns.map((pattern) => readPath(pattern).text);
   const spelled = [...new Set(action === 'deny' ? [...canonical, ...canonical.map(routed)] : canonical)];
   const plain = spelled.filter((pattern) => !pattern.includes('*'));
-  return { exact: new Set(plain), patterns: spelled.filter((pattern) => pattern.includes('*')).map(compilePattern) };
+  const exact = plain.length === 0 ? null : new Set(plain);
+  return { exact, patterns: spelled.filter((pattern) => pattern.includes('*')).map(compilePattern) };
 }
 
 function compilePattern(pattern: string): PathPattern {
@@ -52,7 +53,7 @@ export const segmentsOf = (path: string): readonly string[] => path.slice(1).spl
 
 /** Whether one of the patterns matches this reading of a path (its `text` or its `decoded`). */
 export function pathMatches(set: PathSet, path: string): boolean {
-  if (set.exact.has(path)) return true;
+  if (set.exact?.has(path) === true) return true;
   if (!path.startsWith('/')) return false;
   let segments: readonly string[] | null = null;
   for (const pattern of set.patterns) {

@@ -276,7 +276,7 @@ describe('what a denial says', () => {
   it('tells which methods, paths and origins would do', () => {
     const parts: Partial<RuleSpec>[] = [{ name: 'read', methods: ['GET', 'HEAD'], paths: ['/repos/**'] }];
     expect(hintOf(ask(parts, { method: 'POST' }))).toBe('Methods that are allowed here: GET, HEAD.');
-    expect(hintOf(ask(parts, { path: '/x' }))).toBe('Paths that GET may have here: /repos/**.');
+    expect(hintOf(ask(parts, { path: '/x' }))).toBe('Paths that are allowed with this method: /repos/**.');
     expect(hintOf(ask(parts, { port: 8443 }))).toBe('Allowed on this host: https.');
     expect(reasonOf(ask(parts, { method: 'POST' }))).toBe(
       'No rule allows POST on https://api.example.com:443; the nearest is "read".',
@@ -305,7 +305,7 @@ describe('what a denial says', () => {
     );
     const decision = ask(many, { path: '/x', method: 'GET' });
     expect(hintOf(decision)).toBe(
-      'Paths that GET may have here: /p0/**, /p1/**, /p2/**, /p3/**, /p4/**, /p5/** and 494 more.',
+      'Paths that are allowed with this method: /p0/**, /p1/**, /p2/**, /p3/**, /p4/**, /p5/** and more.',
     );
     const odd = ask(many, { method: `\u001b[31m${'A'.repeat(5000)}` });
     expect(reasonOf(odd).length).toBeLessThan(300);

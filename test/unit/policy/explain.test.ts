@@ -65,7 +65,7 @@ describe('an explanation', () => {
       decision: 'deny',
       code: 'PATH_DENIED',
       rule: null,
-      hint: 'Paths that GET may have here: /repos/**.',
+      hint: 'Paths that are allowed with this method: /repos/**.',
       changes: { secrets: [], fields: [], removed: [] },
     });
   });
