@@ -14,7 +14,7 @@ import { buildUpstreamContext } from '../tls/upstream-context.ts';
 import { buildAddressPolicy } from '../upstream/address-policy.ts';
 import { HostResolver } from '../upstream/resolver.ts';
 import { buildIdentity } from './identity.ts';
-import type { Governed, GovernedByName } from './in-force.ts';
+import type { Governed, GovernedByName, SandboxState } from './in-force.ts';
 import { isSameSecrets, type Reading } from './reading.ts';
 import type { ListenAddress, Settings } from './settings.ts';
 import type { Sandbox, Snapshot } from './snapshot.ts';
@@ -114,9 +114,8 @@ async function sandboxOf(
 ): Promise<Sandbox> {
   const { name, files, hash } = spec;
   const known = previous?.snapshot.sandboxes.get(name);
-  const loaded = state === 'current' || state === 'last-good';
   const isKept = known !== undefined && known.policy !== null && known.hash === hash;
-  const policy = !loaded ? null : isKept ? known.policy : await compile(spec);
+  const policy = !isLoaded(state) ? null : isKept ? known.policy : await compile(spec);
   const vault = vaultOf(spec.secrets, secrets);
   return { name, policy, files, hash, vault: isKept && isSameVault(known.vault, vault) ? known.vault : vault };
 }
@@ -183,9 +182,16 @@ function leavesOf(
   return createLeafContexts({ authority, entriesMax: limits.leafCacheEntries, leafTtlMs: ca.leafTtlMs, onMinted });
 }
 
-/** SHA-256 over the hashes of all texts: equal on every machine that runs the same files. The CA differs by machine and is not in it. */
+/**
+ * SHA-256 over the hashes of the texts in force: equal on every machine that runs the same files. A text that stays because its file
+ * does not load now counts as before. The CA differs by machine and is not in it.
+ */
 function contentHash(settings: Settings, governed: GovernedByName, trustPems: readonly string[]): string {
-  const sandboxes = [...governed.values()].map(({ spec, state }) => [spec.name, state, spec.hash]).sort();
+  const sandboxes = [...governed.values()]
+    .map(({ spec, state }) => [spec.name, isLoaded(state) ? spec.hash : 'none'])
+    .sort();
   const text = JSON.stringify([settings.hash, sandboxes, trustPems]);
   return createHash('sha256').update(text).digest('hex');
 }
+
+const isLoaded = (state: SandboxState): boolean => state === 'current' || state === 'last-good';

@@ -1,9 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Log, stackOf } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Finding } from '../policy/model.ts';
 import { AuthorityError } from '../tls/authority.ts';
-import { differenceBetween } from './difference.ts';
 import {
   buildGeneration,
   findingsOf,
@@ -13,6 +11,7 @@ import {
 } from './generation.ts';
 import { LoadError } from './load-thread.ts';
 import { FileLoader } from './loader.ts';
+import { readQuiet } from './quiet.ts';
 import {
   type Before,
   filesOf,
@@ -22,16 +21,11 @@ import {
   readEverything,
   type Sources,
 } from './reading.ts';
+import { Reporter } from './reporter.ts';
 import { SecretLedger } from './secret-ledger.ts';
 import type { Settings } from './settings.ts';
 import type { Snapshot } from './snapshot.ts';
 import { Watcher } from './watcher.ts';
-
-/** SEMANTICS.md 10: what changed is read once it has been quiet for this long and two readings agree. */
-const QUIET_MS = 100;
-/** Files that change without end must not hold a reload for ever; the next change asks again. */
-const READINGS_MAX = 100;
-const FINDINGS_LOGGED_MAX = 50;
 
 /** What came of a reload, when it is over: `swapped` is in force already. */
 export interface Outcome {
@@ -72,18 +66,20 @@ export class Runtime {
   readonly #listeners = new Set<SwapListener>();
   readonly #watcher = new Watcher(() => void this.#changed());
   readonly #ledger: SecretLedger;
+  readonly #reporter: Reporter;
   #generation: Generation | null = null;
   #firstSettings: Settings | null = null;
   #reading: Reading | null = null;
-  #findings: readonly Finding[] = [];
   #running: Promise<Outcome> | null = null;
   #next: Promise<Outcome> | null = null;
   #changedMs = Number.NEGATIVE_INFINITY;
   #isWatching = false;
+  #isClosed = false;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
     this.#ledger = new SecretLedger(options.metrics);
+    this.#reporter = new Reporter(options.log);
     this.#loader.warmUp();
   }
 
@@ -104,7 +100,7 @@ export class Runtime {
 
   /** What was wrong or doubtful at the last reading, whether or not it made a new generation. */
   get findings(): readonly Finding[] {
-    return this.#findings;
+    return this.#reporter.findings;
   }
 
   /** Reads everything and puts the first generation in force. @throws StartError */
@@ -117,7 +113,7 @@ export class Runtime {
     const generation = await buildGeneration(reading, null, this.#options);
     this.#firstSettings = reading.settings;
     this.#reading = reading;
-    this.#noteFindings(findings);
+    this.#reporter.note(findings);
     this.#ledger.note(reading.governed, reading.secrets);
     this.#swap(generation);
     this.#options.metrics.reloaded('swapped', performance.now() - startedMs);
@@ -160,6 +156,7 @@ export class Runtime {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#watcher.close();
     await this.#running;
     await this.#loader.close();
@@ -189,68 +186,37 @@ export class Runtime {
     await this.#watchFiles();
     const { generation, hash } = this.current;
     log.debug('reload', { reason, outcome: kind, generation, hash, duration_ms: Math.round(durationMs) });
-    return { kind, generation, hash, findings: this.#findings, durationMs };
+    return { kind, generation, hash, findings: this.findings, durationMs };
   }
 
   async #attempt(reason: string): Promise<Outcome['kind']> {
+    if (this.#isClosed) return 'refused';
     const reading = await this.#readQuiet();
     if (reading.settings === null) {
-      this.#noteFindings(reading.findings);
+      this.#reporter.note(reading.findings);
       return 'refused';
     }
     const previous = this.state;
     const generation = await buildGeneration(reading, previous, this.#options);
     this.#reading = reading;
-    this.#noteFindings(generation.snapshot.findings);
+    this.#reporter.note(generation.snapshot.findings);
     this.#ledger.note(reading.governed, reading.secrets);
-    if (isSameGeneration(previous, generation)) return 'unchanged';
+    if (isSameGeneration(previous, generation)) {
+      this.#generation = { ...generation, snapshot: previous.snapshot };
+      return 'unchanged';
+    }
     this.#swap(generation);
-    void this.#tell(reason, previous.snapshot, generation.snapshot);
+    void this.#reporter.tell(reason, previous.snapshot, generation.snapshot);
     return 'swapped';
   }
 
-  /** One line that says what the generation newly allows and newly denies. */
-  async #tell(reason: string, previous: Snapshot, { generation, hash, sandboxes }: Snapshot): Promise<void> {
-    const { allowed, denied, changed } = await differenceBetween(previous.sandboxes, sandboxes);
-    const count = sandboxes.size;
-    this.#options.log.info('a new generation is in force', {
-      reason,
-      generation,
-      hash,
-      count,
-      allowed,
-      denied,
-      changed,
+  #readQuiet(): Promise<Reading | Refused> {
+    return readQuiet<Reading | Refused>({
+      read: () => this.#readOnce(),
+      isSame: isSameReading,
+      known: this.#reading,
+      changedMs: () => this.#changedMs,
     });
-  }
-
-  /** Logs what was not wrong before; the rest has been said. */
-  #noteFindings(findings: readonly Finding[]): void {
-    const known = new Set(this.#findings.map(keyOf));
-    this.#findings = findings;
-    const fresh = findings.filter((finding) => !known.has(keyOf(finding)));
-    for (const { level, place, path, text } of fresh.slice(0, FINDINGS_LOGGED_MAX)) {
-      const fields = { file: place.file, line: place.line, column: place.column, key: path };
-      if (level === 'error') this.#options.log.error(text, fields);
-      else this.#options.log.warn(text, fields);
-    }
-  }
-
-  /** Until nothing was written for a while, and two readings agree: a half-written file is never in force. */
-  async #readQuiet(): Promise<Reading | Refused> {
-    let readMs = performance.now();
-    let reading = await this.#readOnce();
-    if (this.#reading !== null && isSameReading(reading, this.#reading)) return reading;
-    for (let count = 1; count < READINGS_MAX; count++) {
-      const quietMs = Math.max(readMs, this.#changedMs) + QUIET_MS;
-      await delay(Math.max(0, quietMs - performance.now()));
-      if (performance.now() < this.#changedMs + QUIET_MS) continue;
-      readMs = performance.now();
-      const again = await this.#readOnce();
-      if (isSameReading(reading, again)) return again;
-      reading = again;
-    }
-    throw new LoadError('STILL_CHANGING');
   }
 
   #readOnce(): Promise<Reading | Refused> {
@@ -281,5 +247,3 @@ export class Runtime {
     }
   }
 }
-
-const keyOf = ({ level, place, path, text }: Finding): string => JSON.stringify([level, place, path, text]);
