@@ -29,6 +29,7 @@ export class Swapper {
 
   /** The field with its placeholders swapped; the same object if there was none. */
   field(field: Field): Field {
+    // A name is never bound: this only refuses.
     this.#swap(field.name, { kind: 'header', name: null }, ({ token }) => token);
     const place: Place = { kind: 'header', name: NEVER_SWAPPED.has(field.lower) ? null : field.lower };
     const value = this.#fieldValue(field.value, place);

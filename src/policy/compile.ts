@@ -12,7 +12,7 @@ import { Shared } from './shared.ts';
 import { compileConditions } from './value.ts';
 
 /** About a tenth of a millisecond of work, so that requests in flight do not notice a reload. */
-const RULES_PER_SLICE = 1_000;
+const RULES_PER_SLICE = 100;
 
 /** Compiles a policy in one go: for commands, tests and small policies. */
 export function compilePolicy(spec: SandboxSpec): CompiledPolicy {

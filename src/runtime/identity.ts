@@ -175,35 +175,16 @@ function readSource(cidr: string): { readonly ip: Ip; readonly prefix: number } 
   return { ip, prefix: prefix === undefined ? ip.bytes.length * 8 : Number(prefix) };
 }
 
-const WRONG_TOKEN: Identity = {
+const refused = (code: 'TOKEN_REQUIRED' | 'IDENTITY_CONFLICT', reason: string): Identity => ({
   kind: 'refused',
-  code: 'TOKEN_REQUIRED',
-  reason: 'The token is wrong, or no sandbox of that name has one.',
-};
-
-const NO_TOKEN: Identity = {
-  kind: 'refused',
-  code: 'TOKEN_REQUIRED',
-  reason: 'Nothing tells which sandbox the client is, and it sent no token.',
-};
-
-const TOKEN_ELSEWHERE: Identity = {
-  kind: 'refused',
-  code: 'TOKEN_REQUIRED',
-  reason: 'The token is right, but not from this address or on this listener.',
-};
-
-const UNKNOWN: Identity = {
-  kind: 'refused',
-  code: 'IDENTITY_CONFLICT',
-  reason: 'Nothing tells which sandbox the client is.',
-};
-
-const conflict = (names: readonly string[]): Identity => ({
-  kind: 'refused',
-  code: 'IDENTITY_CONFLICT',
-  reason: `The client is both ${names
-    .slice(0, 2)
-    .map((name) => `"${name}"`)
-    .join(' and ')}.`,
+  code,
+  reason,
 });
+
+const WRONG_TOKEN = refused('TOKEN_REQUIRED', 'The token is wrong, or no sandbox of that name has one.');
+const NO_TOKEN = refused('TOKEN_REQUIRED', 'Nothing tells which sandbox the client is, and it sent no token.');
+const TOKEN_ELSEWHERE = refused('TOKEN_REQUIRED', 'The token is right, but not from this address or on this listener.');
+const UNKNOWN = refused('IDENTITY_CONFLICT', 'Nothing tells which sandbox the client is.');
+
+const conflict = ([one, other]: readonly string[]): Identity =>
+  refused('IDENTITY_CONFLICT', `The client is both "${one}" and "${other}".`);

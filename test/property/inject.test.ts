@@ -143,6 +143,28 @@ describe('no nomination takes away what we add', () => {
   });
 });
 
+describe('the path that leaves is the path that was judged', () => {
+  it('byte for byte, whatever is added to the query', () => {
+    const plan = planOf({
+      paths: ['/**'],
+      inject: [bearer('github'), { kind: 'query', name: 'key', value: of('github') }],
+    });
+    const path = fc
+      .string({ unit: fc.constantFrom('a', '/', '%2f', '%41', ';', '.', '&', '=', 'key') })
+      .map((text) => `/${text}`);
+    fc.assert(
+      fc.property(path, fc.option(fc.constantFrom('', 'a=1', 'key=mine')), (judged, query) => {
+        const { target } = applyPlan(
+          { target: query === null ? judged : `${judged}?${query}`, fields: [] },
+          plan,
+          VAULT,
+        );
+        expect(target.split('?')[0]).toBe(judged);
+      }),
+    );
+  });
+});
+
 const placeholder = (misplaced: 'deny' | 'pass'): InjectionSpec => ({
   kind: 'placeholder',
   token: TOKEN,
