@@ -14,6 +14,9 @@ export type FieldList = readonly Field[];
 
 export const field = (name: string, value: string): Field => ({ name, lower: name.toLowerCase(), value });
 
+/** The same text without the larger one that it was cut from, which would be kept alive as long as it is. */
+export const detached = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
+
 /** The value of the first field of that lower-case name, or undefined. Use it only where a second one was ruled out. */
 export function firstValue(list: FieldList, lower: string): string | undefined {
   for (const each of list) if (each.lower === lower) return each.value;

@@ -1,4 +1,4 @@
-import { type Field, type FieldList, hyphened } from './field-list.ts';
+import { detached, type Field, type FieldList, hyphened } from './field-list.ts';
 
 /**
  * Fields that belong to one connection (RFC 9110 section 7.6.1) leave a message before anything else is done to it: what a client
@@ -8,10 +8,10 @@ import { type Field, type FieldList, hyphened } from './field-list.ts';
  * stay where they stand: they describe the content, which passes unchanged, and the writer must check the length against its own
  * framing. If `te` is still there its value is `trailers`, and HTTP/1.1 wants `Connection: TE` beside it (RFC 9110 section 10.1.4).
  */
-export const requestWithoutHopByHop = (fields: FieldList): FieldList => withoutHopByHop(fields, isConnectionField);
+export const requestWithoutHopByHop = (fields: FieldList): FieldList => withoutHopByHop(fields, goesFromRequest);
 
 /** The same for a response, and without what an upstream must not tell our client: `Alt-Svc` (a way around us) and our own names. */
-export const responseWithoutHopByHop = (fields: FieldList): FieldList => withoutHopByHop(fields, isForeignInResponse);
+export const responseWithoutHopByHop = (fields: FieldList): FieldList => withoutHopByHop(fields, goesFromResponse);
 
 function withoutHopByHop(fields: FieldList, goes: (lower: string) => boolean): FieldList {
   if (!fields.some((each) => goes(each.lower))) return fields;
@@ -38,17 +38,35 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Also `Proxy-Connection`, `Proxy-Authorization` (our own token may be in it) and whatever else is meant for a proxy. */
-const isConnectionField = (lower: string): boolean => {
+function isConnectionField(lower: string): boolean {
   const name = hyphened(lower);
   return CONNECTION_FIELDS.has(name) || name.startsWith('proxy-');
-};
+}
 
 /** `Proxy-Status` (RFC 9209) is told to whoever reads the response, unlike the other fields of that prefix. */
-const isForeignInResponse = (lower: string): boolean => {
+function isForeignInResponse(lower: string): boolean {
   const name = hyphened(lower);
   if (name === 'alt-svc' || name.startsWith('x-postern-')) return true;
   return isConnectionField(name) && name !== 'proxy-status';
-};
+}
+
+const goesFromRequest = remembered(isConnectionField);
+const goesFromResponse = remembered(isForeignInResponse);
+
+const NAMES_REMEMBERED = 1_000;
+
+/** The same answer for the same name without working it out again: names are few, and each field of each message is asked about. */
+function remembered(answerFor: (lower: string) => boolean): (lower: string) => boolean {
+  const answers = new Map<string, boolean>();
+  return (lower) => {
+    const known = answers.get(lower);
+    if (known !== undefined) return known;
+    const answer = answerFor(lower);
+    // A bound, since a peer chooses the names.
+    if (answers.size < NAMES_REMEMBERED) answers.set(detached(lower), answer);
+    return answer;
+  };
+}
 
 /**
  * Fields that a peer cannot nominate away: without them the message would be read differently from how it was judged. What is

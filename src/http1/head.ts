@@ -56,8 +56,8 @@ const tooLarge = refused('too-large', 'the head is larger than the limit');
 export function parseFields(text: string, start: number, fieldsMax: number): Field[] | Refused {
   const fields: Field[] = [];
   for (let at = start; at < text.length; ) {
-    let end = text.indexOf('\r\n', at);
-    if (end < 0) end = text.length;
+    const end = lineEnd(text, at);
+    if (end < 0) return refused('invalid', 'a line holds a CR or LF of its own');
     const colon = text.indexOf(':', at);
     if (colon < 0 || colon > end) return refused('invalid', 'a field line has no colon');
     const name = text.slice(at, colon);
@@ -70,10 +70,19 @@ export function parseFields(text: string, start: number, fieldsMax: number): Fie
   return fields;
 }
 
-/** Whether a head's text (lines joined by CRLF) holds a control character that ends a line for some readers only. */
-export const hasStrayControl = (text: string): boolean => STRAY_LINE.test(text);
-// A CR with its LF is the only control besides HTAB.
-const STRAY_LINE = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?:^|[^\r])\n/;
+/** Whether a head's text holds a control character other than HTAB, CR and LF; `lineEnd` looks after those two. */
+export const hasStrayControl = (text: string): boolean => STRAY_CONTROL.test(text);
+
+/**
+ * Where the line that begins at `start` ends: at its CRLF, or at the end of the text. -1 if a CR or LF stands in it that is not of that CRLF,
+ * which ends a line for some readers and not for others (RFC 9112 section 2.2).
+ */
+export function lineEnd(text: string, start: number): number {
+  const cr = text.indexOf('\r', start);
+  const lf = text.indexOf('\n', start);
+  if (cr < 0 && lf < 0) return text.length;
+  return cr >= 0 && lf === cr + 1 ? cr : -1;
+}
 
 function badName(name: string): string {
   if (/^[ \t]/.test(name)) return 'a field line is folded (RFC 9112 section 5.2)';

@@ -1,5 +1,5 @@
 import type { Field } from '../headers/field-list.ts';
-import { hasStrayControl, parseFields } from './head.ts';
+import { hasStrayControl, lineEnd, parseFields } from './head.ts';
 import { isTargetText, isToken, type Refused, refused } from './syntax.ts';
 
 export interface RequestHead {
@@ -16,20 +16,20 @@ const METHOD_BYTES_MAX = 32;
 /** Reads the text of a request head. A reader that is stricter than RFC 9112 asks refuses what readers would read differently. */
 export function parseRequestHead(text: string, fieldsMax: number): RequestHead | Refused {
   if (hasStrayControl(text)) return refused('invalid', 'the head holds a control character');
-  let lineEnd = text.indexOf('\r\n');
-  if (lineEnd < 0) lineEnd = text.length;
+  const end = lineEnd(text, 0);
+  if (end < 0) return refused('invalid', 'the request line holds a CR or LF of its own');
   const methodEnd = text.indexOf(' ');
   const targetEnd = text.indexOf(' ', methodEnd + 1);
-  if (methodEnd < 1 || targetEnd < 0 || targetEnd > lineEnd)
+  if (methodEnd < 1 || targetEnd < 0 || targetEnd > end)
     return refused('invalid', 'the request line is not "METHOD TARGET VERSION"');
   const method = text.slice(0, methodEnd);
   const target = text.slice(methodEnd + 1, targetEnd);
   if (!isToken(method) || method.length > METHOD_BYTES_MAX) return refused('invalid', 'the method is not a token');
   if (!isTargetText(target))
     return refused('target', 'the target is empty or holds a character that is not printable ASCII');
-  const version = versionOf(text.slice(targetEnd + 1, lineEnd));
+  const version = versionOf(text.slice(targetEnd + 1, end));
   if (version === null) return refused('invalid', 'the version is neither HTTP/1.1 nor HTTP/1.0');
-  const fields = parseFields(text, lineEnd + 2, fieldsMax);
+  const fields = parseFields(text, end + 2, fieldsMax);
   return Array.isArray(fields) ? { kind: 'request', method, target, version, fields } : fields;
 }
 

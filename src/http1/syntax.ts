@@ -1,3 +1,5 @@
+import { detached } from '../headers/field-list.ts';
+
 /**
  * Lexical rules of RFC 9110 section 5.6 and RFC 9112, over text of one character a byte.
  */
@@ -20,7 +22,7 @@ export const isToken = (text: string): boolean => TOKEN.test(text);
  * RFC 9110 section 5.5: a field value has VCHAR, obs-text, SP and HTAB. A bare CR or LF, NUL and the other controls end a
  * line for one reader and not for another (RFC 9112 section 2.2).
  */
-export const STRAY_CONTROL = /[\0-\x08\x0a-\x1f\x7f]/;
+export const STRAY_CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 
 /** RFC 9112 section 3.2: a request target has no white space, control or raw 8-bit character. */
 const TARGET = /^[\x21-\x7e]+$/;
@@ -37,13 +39,10 @@ export function fieldNameOf(name: string): string | null {
   const known = lowerByName.get(name);
   if (known !== undefined) return known;
   if (!isToken(name)) return null;
-  const lower = name.toLowerCase();
-  // Copied, since a slice would keep alive the whole head it was cut from.
-  if (lowerByName.size < NAMES_KEPT) lowerByName.set(copyOf(name), copyOf(lower));
+  const lower = detached(name.toLowerCase());
+  if (lowerByName.size < NAMES_KEPT) lowerByName.set(detached(name), lower);
   return lower;
 }
-
-const copyOf = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
 
 /** Without the SP and HTAB around it (OWS, RFC 9110 section 5.6.3); not `trim`, which also takes other white space. */
 export function trimOws(text: string, start: number, end: number): string {

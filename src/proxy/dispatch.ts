@@ -4,7 +4,7 @@ import { requestWithoutHopByHop, responseWithoutHopByHop } from '../headers/hop-
 import { requestHeadText } from '../http1/write.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { H1Upstream, UpstreamResponse } from '../upstream/h1-upstream.ts';
-import type { BodySource } from '../wire/body.ts';
+import type { BodyFailure, BodySource } from '../wire/body.ts';
 import { H1Sink } from '../wire/h1-body.ts';
 import type { Flight } from './flight.ts';
 import type { Outgoing } from './inject-into.ts';
@@ -102,11 +102,14 @@ function moveBody(
     flight.record.bytesOut += count;
     wire.expireIn(attempt.idleMs);
   };
-  void body.moveTo(sink, onBytes).then((failure) => {
+  const done = (failure: BodyFailure): void => {
     sent.done = failure === null;
     if (failure !== null) flight.cut(failure);
     else wire.expireIn(attempt.responseHeadMs);
-  });
+  };
+  const moved = body.moveTo(sink, onBytes);
+  if (moved instanceof Promise) void moved.then(done);
+  else done(moved);
 }
 
 /** RFC 9110 section 6.5.1: what frames, routes or authenticates a message has no place after it; nor has what a plan removes. */

@@ -30,7 +30,9 @@ export async function exchange(
     const standing = requestStanding(client, passage, services, record);
     const received = receive(client, passage, record);
     const decision = decideRequest(received, standing, flight);
-    const route = await resolveRoute(received, standing, decision, services, flight);
+    const found = resolveRoute(received, standing, decision, services);
+    const route = found instanceof Promise ? await found : found;
+    flight.check();
     const outgoing = injectInto(received, decision, standing.sandbox.vault, flight);
     const response = await dispatch(outgoing, route, standing.snapshot, services, flight);
     await relay(response, outgoing, route, services, flight);

@@ -6,7 +6,7 @@ import { HeadCutter, type HeadLimits } from '../http1/head.ts';
 import { parseRequestHead, type RequestHead } from '../http1/request-head.ts';
 import { type Refused, refused } from '../http1/syntax.ts';
 import { responseHeadText } from '../http1/write.ts';
-import type { BodySink, BodySource } from '../wire/body.ts';
+import type { BodyFailure, BodySink, BodySource } from '../wire/body.ts';
 import { closeGently } from '../wire/close.ts';
 import { type BodyFaults, H1Body, H1Sink } from '../wire/h1-body.ts';
 import type { Wire, WireOwner } from '../wire/wire.ts';
@@ -74,6 +74,7 @@ export class H1Client implements WireOwner {
 
   /** The body has ended, or there was none: from here on only the client's leaving is of interest. */
   watch(): void {
+    this.wire.expectEnd();
     this.wire.give(this);
     if (this.wire.gone) this.onGone();
   }
@@ -174,12 +175,15 @@ export class H1Request implements ClientRequest {
       return null;
     }
     const body = new H1Body(this.#client.wire, bodyReader(framing, this.#limits), FAULTS);
+    const taken = (failure: BodyFailure): BodyFailure => {
+      this.bodyTaken = failure === null;
+      if (failure === null) this.#client.watch();
+      return failure;
+    };
     return {
-      moveTo: async (sink, onBytes) => {
-        const failure = await body.moveTo(sink, onBytes);
-        this.bodyTaken = failure === null;
-        if (failure === null) this.#client.watch();
-        return failure;
+      moveTo: (sink, onBytes) => {
+        const moved = body.moveTo(sink, onBytes);
+        return moved instanceof Promise ? moved.then(taken) : taken(moved);
       },
     };
   }

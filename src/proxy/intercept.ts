@@ -2,13 +2,15 @@ import { TLSSocket } from 'node:tls';
 import { hostFromRequest } from '../address/hostname.ts';
 import { ProxyError, toProxyError } from '../errors.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
+import type { Scheme } from '../policy/model.ts';
 import { type ClientHello, readClientHello } from '../tls/client-hello.ts';
 import { Wire } from '../wire/wire.ts';
 import { firstBytes } from './first-bytes.ts';
 import type { H1Client } from './h1-client.ts';
 import { type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
-import type { Passage } from './passage.ts';
+import type { Passage, TunnelTarget } from './passage.ts';
 import { noteFailure } from './record.ts';
+import { hostFieldOf } from './target.ts';
 
 const TLS_HANDSHAKE = 0x16;
 /** RFC 9110 section 5.6.2: a method begins with a token character; nothing else that is spoken first looks like HTTP. */
@@ -41,11 +43,10 @@ export async function intercept(
       return 'over';
     }
     if (speech.kind === 'other') throw protocolDenied(speech.why);
-    const { host, port } = opening;
     if (speech.kind === 'http') {
       await connection.serveRequests(wire, {
         ...passage,
-        tunnel: { scheme: 'http', host, port, tls: null },
+        tunnel: tunnelFor('http', opening, null),
         standing: null,
       });
       return 'over';
@@ -55,7 +56,7 @@ export async function intercept(
     const tls = (secure.socket as TLSSocket).getProtocol();
     await connection.serveRequests(secure, {
       ...passage,
-      tunnel: { scheme: 'https', host, port, tls },
+      tunnel: tunnelFor('https', opening, tls),
       standing: null,
     });
   } catch (thrown) {
@@ -64,6 +65,10 @@ export async function intercept(
     connection.services.observer.concluded(record);
   }
   return 'over';
+}
+
+function tunnelFor(scheme: Scheme, { host, port }: Opening, tls: string | null): TunnelTarget {
+  return { scheme, host, port, hostField: hostFieldOf({ scheme, host, port }), tls };
 }
 
 /** TLS or HTTP, by what is spoken and never by the port (SEMANTICS.md 1). */

@@ -22,6 +22,8 @@ export interface TunnelTarget {
   /** Canonical; IPv6 in brackets. */
   readonly host: string;
   readonly port: number;
+  /** What Host is to say, in the spelling that clients use. */
+  readonly hostField: string;
   /** The client's TLS version, or null for HTTP inside the tunnel. */
   readonly tls: string | null;
 }

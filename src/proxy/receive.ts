@@ -43,7 +43,7 @@ export function receive(client: ClientRequest, passage: Passage, record: Exchang
   record.host = target.host;
   record.port = target.port;
   record.path = target.path;
-  checkHost(head, target);
+  checkHost(head, target, passage);
   if (framing.kind === 'refused') throw refusal('FRAMING_INVALID', framing.why);
   const expected = firstValue(head.fields, 'expect');
   if (expected !== undefined && expected.toLowerCase() !== '100-continue') {
@@ -72,7 +72,7 @@ function readTarget(head: RequestHead, passage: Passage): Target {
  * Host must be there once and name the target (contract promise 4). RFC 9112 section 3.2.2 has a proxy overwrite it from an absolute-form
  * target; a client for which the two differ is one that two servers would read differently.
  */
-function checkHost(head: RequestHead, target: Target): void {
+function checkHost(head: RequestHead, target: Target, passage: Passage): void {
   let host: string | undefined;
   for (const { lower, value } of head.fields) {
     if (lower !== 'host') continue;
@@ -83,9 +83,8 @@ function checkHost(head: RequestHead, target: Target): void {
     if (head.version === '1.0') return;
     throw refusal('REQUEST_INVALID', 'an HTTP/1.1 request without Host');
   }
-  const usual = defaultPort(target.scheme);
-  if (host === target.host && target.port === usual) return;
-  const named = parseAuthority(host, usual);
+  if (host === passage.tunnel?.hostField) return;
+  const named = parseAuthority(host, defaultPort(target.scheme));
   if (!named.ok) throw refusal('REQUEST_INVALID', `Host ${named.why}`);
   if (named.host !== target.host || named.port !== target.port) {
     throw refusal('TARGET_MISMATCH', 'Host names another host or port than the target');

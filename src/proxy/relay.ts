@@ -35,10 +35,11 @@ export async function relay(
   upstream.wire.expireIn(answer.idleMs);
   if (body === null) sink.end([]);
   else {
-    const failure = await body.moveTo(sink, (count) => {
+    const moved = body.moveTo(sink, (count) => {
       record.bytesIn += count;
       upstream.wire.expireIn(answer.idleMs);
     });
+    const failure = moved instanceof Promise ? await moved : moved;
     if (failure !== null) throw failure;
   }
   flight.carriedBy(null);

@@ -11,5 +11,5 @@ let count = 0;
 /** An id for one request, unique over processes and restarts: a random prefix of this process and a count. */
 export function requestId(): string {
   count++;
-  return `${prefix}-${count.toString(36)}`;
+  return `${prefix}-${count}`;
 }

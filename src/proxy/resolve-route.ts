@@ -4,7 +4,6 @@ import type { H1Upstream } from '../upstream/h1-upstream.ts';
 import { judgedAddresses } from '../upstream/judge.ts';
 import type { OriginPool } from '../upstream/pool.ts';
 import type { Passing } from './decide-request.ts';
-import type { Flight } from './flight.ts';
 import type { Standing } from './passage.ts';
 import type { Received } from './receive.ts';
 import type { Services } from './services.ts';
@@ -22,14 +21,13 @@ export interface Route {
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
-/** Finds the way. A pooled connection was resolved, judged and dialled before, and keeps its judged address for life. */
-export async function resolveRoute(
+/** Finds the way; a promise only where DNS must be asked. A pooled connection was resolved, judged and dialled before, and keeps its judged address for life. */
+export function resolveRoute(
   received: Received,
   standing: Standing,
   decision: Passing,
   services: Services,
-  flight: Flight,
-): Promise<Route> {
+): Route | Promise<Route> {
   const { snapshot, sandbox } = standing;
   const { scheme, host, port } = received.target;
   const policy = policyOf(sandbox);
@@ -41,7 +39,6 @@ export async function resolveRoute(
   const pooled = services.pool.take(origin, repeatable);
   const route = { origin, pooled, addresses, repeatable };
   if (pooled !== null) return route;
-  const judged = await addresses();
-  flight.check();
-  return { ...route, addresses: () => judged };
+  const judged = addresses();
+  return judged instanceof Promise ? judged.then((ips) => ({ ...route, addresses: () => ips })) : route;
 }

@@ -19,8 +19,8 @@ export type BodyFailure = ProxyError | null;
 /** Where the bytes of a body come from. */
 export interface BodySource {
   /**
-   * Moves the body to the sink until its end or its failure, and resolves then; never rejects. Call it at most once.
-   * After a failure the sink has not been ended: whoever owns it must make the truncation visible to its reader.
+   * Moves the body to the sink until its end or its failure, and says so then: at once if all of it is here, else by a promise that never
+   * rejects. Call it at most once. After a failure the sink has not been ended: whoever owns it must make the truncation visible to its reader.
    */
-  moveTo(sink: BodySink, onBytes: (count: number) => void): Promise<BodyFailure>;
+  moveTo(sink: BodySink, onBytes: (count: number) => void): BodyFailure | Promise<BodyFailure>;
 }

@@ -21,6 +21,7 @@ export class H1Body implements BodySource, WireOwner {
   readonly #faults: BodyFaults;
   #sink: BodySink | null = null;
   #onBytes: (count: number) => void = ignore;
+  #outcome: BodyFailure | undefined;
   #settle: (failure: BodyFailure) => void = ignore;
   #blocked = false;
   readonly #resume = (): void => {
@@ -34,21 +35,23 @@ export class H1Body implements BodySource, WireOwner {
     this.#faults = faults;
   }
 
-  moveTo(sink: BodySink, onBytes: (count: number) => void): Promise<BodyFailure> {
+  moveTo(sink: BodySink, onBytes: (count: number) => void): BodyFailure | Promise<BodyFailure> {
     this.#sink = sink;
     this.#onBytes = onBytes;
+    this.#wire.give(this);
+    if (this.#wire.gone) this.onGone();
+    else this.onReadable();
+    this.#wire.wake();
+    if (this.#outcome !== undefined) return this.#outcome;
     return new Promise((resolve) => {
       this.#settle = resolve;
-      this.#wire.give(this);
-      // A body without bytes, or one that is here already, ends without waiting for the socket.
-      this.onReadable();
-      this.#wire.wake();
     });
   }
 
   onReadable(): void {
     const sink = this.#sink;
     if (sink === null) return;
+    if (this.#reader.endsWithConnection && !this.#wire.ended) this.#wire.expectEnd();
     while (!this.#blocked) {
       const event = this.#reader.read(this.#wire.inbox);
       if (event === 'more') break;
@@ -88,12 +91,15 @@ export class H1Body implements BodySource, WireOwner {
   #finish(sink: BodySink, trailers: FieldList): void {
     this.#leave();
     sink.end(trailers);
+    this.#outcome = null;
     this.#settle(null);
   }
 
   #fail(code: Code, reason: string): void {
     this.#leave();
-    this.#settle(new ProxyError(code, { stage: 'relay', side: this.#faults.side, reason, cause: this.#wire.error }));
+    const failure = new ProxyError(code, { stage: 'relay', side: this.#faults.side, reason, cause: this.#wire.error });
+    this.#outcome = failure;
+    this.#settle(failure);
   }
 
   #leave(): void {

@@ -46,8 +46,8 @@ export class Wire implements Deadline {
   #heldHead = '';
   #drained: (() => void) | null = null;
   readonly #raw: Socket | null;
-  #dataTurn = -1;
-  #rawBytesAtData = 0;
+  #markedTurn = -1;
+  #markedRawBytes = 0;
   readonly #listeners = {
     data: (chunk: Buffer) => this.#onData(chunk),
     end: () => this.#onEnd(),
@@ -76,6 +76,13 @@ export class Wire implements Deadline {
 
   get owner(): WireOwner | null {
     return this.#owner;
+  }
+
+  /** What has arrived so far is all that is expected: an end that follows is told apart from an orderly one by what comes with it. */
+  expectEnd(): void {
+    if (this.#raw === null) return;
+    this.#markedTurn = currentTurn();
+    this.#markedRawBytes = this.#raw.bytesRead;
   }
 
   /** Lets the owner look at what is already there, and reads on if the socket was paused. */
@@ -190,10 +197,6 @@ export class Wire implements Deadline {
   }
 
   #onData(chunk: Buffer): void {
-    if (this.#raw !== null) {
-      this.#dataTurn = currentTurn();
-      this.#rawBytesAtData = this.#raw.bytesRead;
-    }
     this.inbox.push(chunk);
     this.#owner?.onReadable();
     this.#adjust();
@@ -206,12 +209,12 @@ export class Wire implements Deadline {
   }
 
   /**
-   * Node tells of an end in the same way with and without close_notify, but the alert is bytes: of a turn later than the last data, or else of
-   * the turn that brought the data, where it cannot be told from them. Both count as orderly.
+   * Node tells of an end in the same way with and without close_notify, but the alert is bytes: bytes after the mark, or else of the turn of
+   * the mark, where they cannot be told from the data. Both count as orderly.
    */
   #sawCloseNotify(): boolean {
-    if (this.#raw === null || this.#dataTurn === currentTurn()) return true;
-    return this.#raw.bytesRead - this.#rawBytesAtData >= CLOSE_NOTIFY_BYTES_MIN;
+    if (this.#raw === null || this.#markedTurn === currentTurn()) return true;
+    return this.#raw.bytesRead - this.#markedRawBytes >= CLOSE_NOTIFY_BYTES_MIN;
   }
 
   #onDrain(): void {
