@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { errorCode } from '../errors.ts';
-import type { Finding, PolicySpec } from '../policy/model.ts';
+import type { Finding, Place, PolicySpec } from '../policy/model.ts';
 import { readPolicy } from '../policy/read.ts';
+import { decodeUtf8 } from '../policy/utf8.ts';
 import { defaultSettings, readSettings } from './read-settings.ts';
 import type { Settings } from './settings.ts';
 
@@ -60,14 +61,16 @@ function settingsOf(request: ReadRequest): { settings: Settings | null; findings
   const text = readText(request.settingsFile, SETTINGS_BYTES_MAX);
   if (text.ok) return readSettings(text.text, file, request.folder);
   if (text.missing && !request.settingsRequired) return { settings: defaultSettings(request.folder), findings: [] };
-  return { settings: null, findings: [finding('error', file, text.why)] };
+  return { settings: null, findings: [finding('error', file, text.why, text.at)] };
 }
 
 function policyOf(path: string, request: ReadRequest): PolicyReading {
   const file = shown(path, request.folder);
   const text = readText(path, POLICY_BYTES_MAX);
-  if (!text.ok)
-    return { kind: 'parsed', file, hash: sha256(text.why), spec: null, findings: [finding('error', file, text.why)] };
+  if (!text.ok) {
+    const findings = [finding('error', file, text.why, text.at)];
+    return { kind: 'parsed', file, hash: sha256(text.why), spec: null, findings };
+  }
   const hash = sha256(text.text);
   if (request.known.get(file) === hash) return { kind: 'known', file, hash };
   return { kind: 'parsed', file, hash, ...readPolicy(text.text, file, request.folder) };
@@ -109,9 +112,9 @@ function listPolicies(path: string, folder: string): Listing {
 
 type Text =
   | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly missing: boolean; readonly why: string };
+  | { readonly ok: false; readonly missing: boolean; readonly why: string; readonly at?: Position };
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true });
+type Position = Omit<Place, 'file'>;
 
 function readText(path: string, bytesMax: number): Text {
   let fd: number | null = null;
@@ -121,9 +124,10 @@ function readText(path: string, bytesMax: number): Text {
     const stats = fstatSync(fd);
     if (!stats.isFile()) return refused('is not a regular file');
     if (stats.size > bytesMax) return refused(`is larger than ${bytesMax / 1024 / 1024} MiB`);
-    return { ok: true, text: UTF8.decode(readFileSync(fd)) };
+    const decoded = decodeUtf8(readFileSync(fd), path);
+    if (decoded.ok) return decoded;
+    return { ...refused(decoded.finding.text), at: decoded.finding.place };
   } catch (error) {
-    if (errorCode(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') return refused('is not UTF-8 text');
     const missing = errorCode(error) === 'ENOENT';
     return { ok: false, missing, why: missing ? 'does not exist' : `cannot be read (${errorCode(error)})` };
   } finally {
@@ -131,13 +135,15 @@ function readText(path: string, bytesMax: number): Text {
   }
 }
 
-const refused = (why: string): Text => ({ ok: false, missing: false, why });
+const refused = (why: string) => ({ ok: false, missing: false, why }) as const;
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-const finding = (level: Finding['level'], file: string, text: string): Finding => ({
+const TOP: Position = { line: 1, column: 1 };
+
+const finding = (level: Finding['level'], file: string, text: string, at: Position = TOP): Finding => ({
   level,
-  place: { file, line: 1, column: 1 },
+  place: { file, line: at.line, column: at.column },
   path: '',
   text,
 });

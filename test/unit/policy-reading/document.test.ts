@@ -25,7 +25,7 @@ describe('docs/policy.md', () => {
     const rows = [...text.matchAll(/^\| `(\/[^`]*)` \| (.*?) \| (.*?) \|$/gm)];
     expect(rows.length).toBe(5);
     for (const [, pattern = '', matched = '', unmatched = ''] of rows) {
-      const paths = compilePaths([pattern]);
+      const paths = compilePaths([pattern], 'allow');
       for (const [, path = ''] of matched.matchAll(/`(.*?)`/g))
         expect([pattern, path, pathMatches(paths, path)]).toEqual([pattern, path, true]);
       for (const [, path = ''] of unmatched.matchAll(/`(.*?)`/g))
