@@ -4,12 +4,12 @@ import { VERSION } from './version.ts';
 /** Each command is loaded when it is asked for, so that `serve` pays for none of the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: () => import('./cli/serve.ts'),
-  // check: () => import('./cli/check.ts'),
+  check: () => import('./cli/check.ts'),
   // explain: () => import('./cli/explain.ts'),
   env: () => import('./cli/env.ts'),
   ca: () => import('./cli/ca.ts'),
-  // init: () => import('./cli/init.ts'),
-  // schema: () => import('./cli/schema.ts'),
+  init: () => import('./cli/init.ts'),
+  schema: () => import('./cli/schema.ts'),
 };
 
 const HELP = `postern ${VERSION}: an egress proxy for code nobody trusts
