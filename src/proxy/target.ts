@@ -27,6 +27,9 @@ export const defaultPort = (scheme: Scheme): number => (scheme === 'https' ? 443
 
 const bad = (why: string, hint?: string): BadTarget => ({ kind: 'bad', why, ...(hint === undefined ? {} : { hint }) });
 
+/** RFC 9112 section 3.2.1 has none; servers cut it off, so a rule for the path would have judged another one. */
+const FRAGMENT = bad('the target holds a fragment');
+
 /** `http://host[:port]/path?query` on a connection to the proxy itself. */
 export function absoluteTarget(text: string, method: string): Target | BadTarget {
   if (text.startsWith('/')) {
@@ -47,7 +50,7 @@ export function tunnelTarget(
   method: string,
   tunnel: { readonly scheme: Scheme; readonly host: string; readonly port: number },
 ): Target | BadTarget | 'mismatch' {
-  if (text.startsWith('/')) return { ...tunnel, ...resourceOf(text) };
+  if (text.startsWith('/')) return text.includes('#') ? FRAGMENT : { ...tunnel, ...resourceOf(text) };
   if (text === '*') return method === 'OPTIONS' ? asterisk(tunnel) : bad('the target * is for OPTIONS only');
   const prefix = `${tunnel.scheme}://`;
   if (text.slice(0, prefix.length).toLowerCase() !== prefix)
@@ -66,7 +69,7 @@ function split(rest: string, scheme: Scheme, method: string): Target | BadTarget
   // RFC 9112 section 3.2.4: OPTIONS on an authority without a path is the asterisk-form.
   if (resource === '' && method === 'OPTIONS') return asterisk(place);
   const origin = resource.startsWith('/') ? resource : `/${resource}`;
-  return origin.includes('#') ? bad('the target holds a fragment') : { ...place, ...resourceOf(origin) };
+  return origin.includes('#') ? FRAGMENT : { ...place, ...resourceOf(origin) };
 }
 
 function resourceOf(resource: string): Pick<Target, 'resource' | 'path' | 'query'> {
