@@ -6,6 +6,7 @@ import { Log } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { Runtime } from '../../src/runtime/runtime.ts';
 import type { Overrides } from '../../src/runtime/settings-in-force.ts';
+import type { Snapshot } from '../../src/runtime/snapshot.ts';
 import { temporaryFolder } from './folder.ts';
 
 export interface RuntimeScene {
@@ -79,3 +80,20 @@ export const allowing = (host: string, more = ''): string =>
 /** The same for a named sandbox, known by an address. */
 export const sandboxAllowing = (name: string, source: string, host: string): string =>
   allowing(host, `sandbox:\n  name: ${name}\n  match: [{ source: ${source} }]\n`);
+
+/** The same with a secret that is put in; `source` as in a policy, `env: NAME` or `file: path`. */
+export const withSecret = (source: string): string =>
+  `${allowing('api.example.com', `secrets:\n  github: { ${source} }\n`)}    inject: [{ bearer: "\${github}" }]\n`;
+
+export async function started(
+  files: Readonly<Record<string, string>>,
+  options: RuntimeSceneOptions = {},
+): Promise<RuntimeScene> {
+  const scene = runtimeScene(files, options);
+  await scene.runtime.start();
+  return scene;
+}
+
+/** The hosts that a sandbox may name, or null where it is denied. */
+export const hosts = (snapshot: Snapshot, name = 'default'): readonly string[] | null =>
+  snapshot.sandboxes.get(name)?.policy?.rules.flatMap((rule) => rule.hosts) ?? null;
