@@ -54,7 +54,8 @@ export class H1Client implements WireOwner {
     this.#startedMs = 0;
     return new Promise((resolve) => {
       this.#waiting = resolve;
-      if (this.wire.gone) return this.#answer(null);
+      // After an answer that was cut off, another would be taken for the rest of it.
+      if (this.wire.gone || this.wire.resetting) return this.#answer(null);
       this.wire.give(this);
       this.wire.expireIn(this.#served === 0 ? this.#limits.clientHeadMs : this.#limits.idleMs);
       if (this.#draining && this.idle) return this.#close();

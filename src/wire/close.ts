@@ -8,7 +8,7 @@ const LINGER_BYTES_MAX = 1024 * 1024;
  * moment, since closing over unread bytes is a reset that can destroy the last answer before it is read.
  */
 export function closeGently(wire: Wire): void {
-  if (wire.gone) return;
+  if (wire.gone || wire.resetting) return;
   wire.end();
   wire.give(new Lingering(wire));
   wire.expireIn(LINGER_MS);

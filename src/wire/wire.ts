@@ -14,7 +14,7 @@ export interface WireOwner {
 }
 
 /** Longest that a reset waits for what was written before it. */
-const RESET_MS = 2_000;
+const RESET_MS = 800;
 /** Bytes that may lie unread before the socket is paused. One read brings up to 64 KiB. */
 const INBOX_BYTES_MAX = 64 * 1024;
 /** The smallest TLS record that a close_notify alert fits in (RFC 8446 section 5.2: header, two bytes, type, tag) is larger than this. */
@@ -41,6 +41,8 @@ export class Wire implements Deadline {
   gone = false;
   /** Why, if it was an error. */
   error: Error | null = null;
+  /** `reset` was called: nothing more may be written, and nobody is told of anything. */
+  resetting = false;
   #owner: WireOwner | null = null;
   #paused = false;
   #heldHead = '';
@@ -101,7 +103,8 @@ export class Wire implements Deadline {
   }
 
   onDue(): void {
-    if (this.#owner === null) this.destroy();
+    if (this.resetting) this.#resetNow();
+    else if (this.#owner === null) this.destroy();
     else this.#owner.onDeadline();
   }
 
@@ -173,6 +176,7 @@ export class Wire implements Deadline {
    */
   reset(): void {
     this.flush();
+    this.resetting = true;
     this.#owner = null;
     this.expireIn(RESET_MS);
     if (this.socket.writableLength === 0) this.#resetNow();
