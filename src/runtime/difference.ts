@@ -14,7 +14,7 @@ export interface Difference {
 type Sandboxes = Snapshot['sandboxes'];
 
 const PHRASES_MAX = 20;
-const HOSTS_SHOWN = 3;
+const SHOWN = 3;
 /** Rules that are compared before the event loop has its turn: about a millisecond. */
 const RULES_AT_ONCE = 250;
 
@@ -113,8 +113,8 @@ function addedOrRemoved(sandbox: string, label: string, { spec }: Rule, widens: 
 }
 
 function hostsOf({ hosts }: RuleSpec): string {
-  const shown = hosts.slice(0, HOSTS_SHOWN).join(', ');
-  return hosts.length > HOSTS_SHOWN ? `${shown} and ${hosts.length - HOSTS_SHOWN} more` : shown;
+  const shown = hosts.slice(0, SHOWN).join(', ');
+  return hosts.length > SHOWN ? `${shown} and ${hosts.length - SHOWN} more` : shown;
 }
 
 function compareRules(sandbox: string, label: string, was: RuleSpec, is: RuleSpec, found: Phrases): void {
@@ -124,14 +124,29 @@ function compareRules(sandbox: string, label: string, was: RuleSpec, is: RuleSpe
     return;
   }
   const widens = is.action === 'allow';
-  const parts = [
-    { was: was.hosts, is: is.hosts, widens },
-    { was: was.methods ?? ['any method'], is: is.methods ?? ['any method'], widens },
-    { was: was.paths ?? ['any path'], is: is.paths ?? ['any path'], widens },
-    { was: was.schemes, is: is.schemes, widens },
+  const told = [
+    compareLists(sandbox, label, { was: was.hosts, is: is.hosts, widens }, found),
+    compareLists(sandbox, label, { was: was.schemes, is: is.schemes, widens }, found),
+    compareConditions(sandbox, `${label} method`, { was: was.methods, is: is.methods, widens }, found),
+    compareConditions(sandbox, `${label} path`, { was: was.paths, is: is.paths, widens }, found),
   ];
-  const told = parts.map((part) => compareLists(sandbox, label, part, found));
   if (!told.includes(true)) found.change(sandbox, label);
+}
+
+interface Conditions {
+  /** null: there is no such condition, and all is meant. */
+  readonly was: readonly string[] | null;
+  readonly is: readonly string[] | null;
+  readonly widens: boolean;
+}
+
+function compareConditions(sandbox: string, label: string, { was, is, widens }: Conditions, found: Phrases): boolean {
+  if (was !== null && is !== null) return compareLists(sandbox, label, { was, is, widens }, found);
+  if (was === is) return false;
+  const phrase = `${label} other than ${(was ?? is ?? []).slice(0, SHOWN).join(', ')}`;
+  if ((is === null) === widens) found.allow(sandbox, phrase);
+  else found.deny(sandbox, phrase);
+  return true;
 }
 
 interface Lists {
