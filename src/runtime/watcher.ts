@@ -4,6 +4,8 @@ import { fingerprintOf, pathsOf, type WatchTargets, watchPointsOf } from './watc
 
 /** SEMANTICS.md 10: where inotify does not work, files are looked at this often. */
 const POLL_MS = 2_000;
+/** Paths that are new to the watch are looked at soon: they were read before they were watched, and may have changed in between. */
+const FIRST_POLL_MS = 1_000;
 /** As a safety net elsewhere, so that thousands of files cost no more than a few thousandths of a core. */
 const POLL_MS_PER_PATH = 10;
 /** After an event, folders are looked at again once this long has passed: links may point elsewhere, folders may be new ones. */
@@ -51,8 +53,9 @@ export class Watcher {
   async watch(targets: WatchTargets): Promise<void> {
     this.#targets = targets;
     await this.#arm();
-    this.#fingerprints = await fingerprints(await pathsOf(targets), this.#fingerprints);
-    this.#pollLater();
+    const paths = await pathsOf(targets);
+    const isNew = paths.some((path) => !this.#fingerprints.has(path));
+    this.#pollLater(isNew ? FIRST_POLL_MS : this.#pollMs());
   }
 
   async close(): Promise<void> {
@@ -123,35 +126,34 @@ export class Watcher {
     }, REARM_MS).unref();
   }
 
-  #pollLater(): void {
+  #pollMs(): number {
+    return this.#isBlind ? POLL_MS : Math.max(POLL_MS, this.#fingerprints.size * POLL_MS_PER_PATH);
+  }
+
+  #pollLater(delayMs: number): void {
     if (this.#pollTimer !== null) clearTimeout(this.#pollTimer);
     if (this.#closed) return;
-    const delayMs = this.#isBlind ? POLL_MS : Math.max(POLL_MS, this.#fingerprints.size * POLL_MS_PER_PATH);
     this.#pollTimer = setTimeout(() => void this.#poll(), delayMs).unref();
   }
 
   async #poll(): Promise<void> {
     if (this.#targets === null) return;
     const before = this.#fingerprints;
-    const now = await fingerprints(await pathsOf(this.#targets), new Map());
-    if (this.#closed || before !== this.#fingerprints) return;
+    const now = await fingerprints(await pathsOf(this.#targets));
+    if (this.#closed) return;
     this.#fingerprints = now;
     const isChanged = now.size !== before.size || [...now].some(([path, print]) => before.get(path) !== print);
     if (isChanged) {
       await this.#arm();
       this.#onChange();
     }
-    this.#pollLater();
+    this.#pollLater(this.#pollMs());
   }
 }
 
-/** Prints that are known already are kept: what changed since must still be found. */
-async function fingerprints(
-  paths: readonly string[],
-  known: ReadonlyMap<string, string>,
-): Promise<ReadonlyMap<string, string>> {
+async function fingerprints(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const prints = new Map<string, string>();
-  for (const path of paths) prints.set(path, known.get(path) ?? (await fingerprintOf(path)));
+  for (const path of paths) prints.set(path, await fingerprintOf(path));
   return prints;
 }
 
