@@ -146,8 +146,7 @@ export class Server {
 
   #judgeAgain(next: Snapshot, previous: Snapshot, pool: Pool): void {
     const cut = this.#open.judgeAgain(next);
-    const sameTrust = next.upstreamContext === previous.upstreamContext;
-    pool.judgeAgain((origin, ip) => sameTrust && mayKeep(origin, ip, next));
+    pool.judgeAgain((origin, { ip, trust }) => trust === next.upstreamContext && mayKeep(origin, ip, next));
     if (cut > 0) this.#log.info('ended what the new policy denies', { count: cut, generation: next.generation });
     if (next.leaves !== previous.leaves) void this.#refreshBundle();
   }

@@ -36,6 +36,10 @@ export class H1Upstream implements WireOwner {
   /** Exchanges begun on it. */
   uses = 0;
   idleSinceMs = 0;
+  /** The context that verified its certificate. */
+  trust: object | null = null;
+  /** The swap after which the pool last asked whether it may be kept. */
+  judgedAt = 0;
   readonly #limits: HeadLimits;
   readonly #cutter: HeadCutter;
   #settle: { resolve(response: UpstreamResponse): void; reject(error: ProxyError): void } | null = null;

@@ -28,12 +28,19 @@ export type DialSettings = Pick<DialOptions, 'connectMs' | 'tlsMs' | 'context'> 
 /** An origin with its connections between two requests; the last one used is the first one taken. */
 export class OriginPool extends Origin {
   readonly idle: H1Upstream[] = [];
+  /** Whoever still has it may use it, but nothing is kept in it: the pool no longer knows of it. */
+  forgotten = false;
 }
+
+/** Whether an idle connection may serve its origin in the generation in force. */
+export type Allows = (origin: Origin, upstream: H1Upstream) => boolean;
 
 /** Upstream connections by origin. An idle one is watched: what arrives unasked, and an end, closes it. */
 export class Pool {
   readonly #origins = new Map<string, OriginPool>();
   readonly #observer: Observer;
+  #allows: Allows = () => true;
+  #swaps = 0;
 
   constructor(observer: Observer) {
     this.#observer = observer;
@@ -62,6 +69,7 @@ export class Pool {
 
   /** Dials one of the judged addresses. */
   async dial(origin: Origin, addresses: readonly Ip[], settings: DialSettings): Promise<H1Upstream> {
+    const swaps = this.#swaps;
     const session = origin.session?.context === settings.context ? origin.session.bytes : null;
     const onSession = (bytes: Buffer): void => {
       origin.session = { bytes, context: settings.context };
@@ -70,6 +78,8 @@ export class Pool {
     assertDialled(socket, addresses);
     const upstream = new H1Upstream(origin, new Wire(socket, raw), settings);
     upstream.uses = 1;
+    upstream.trust = settings.context;
+    upstream.judgedAt = swaps;
     this.#observer.connectionOpened('upstream');
     socket.once('close', () => this.#observer.connectionClosed('upstream'));
     return upstream;
@@ -78,7 +88,8 @@ export class Pool {
   /** Gives a connection back after an exchange that left it clean. */
   release(origin: OriginPool, upstream: H1Upstream): void {
     const { wire } = upstream;
-    if (wire.gone || wire.ended || wire.inbox.length > 0 || origin.idle.length >= IDLE_PER_ORIGIN_MAX) {
+    const isFull = origin.forgotten || origin.idle.length >= IDLE_PER_ORIGIN_MAX;
+    if (wire.gone || wire.ended || wire.inbox.length > 0 || isFull || !this.#isAllowed(origin, upstream)) {
       wire.destroy();
       return;
     }
@@ -88,11 +99,22 @@ export class Pool {
     wire.expireIn(IDLE_MS);
   }
 
-  /** After a reload: closes idle connections to addresses, or under trust, that the new generation would not have. */
-  judgeAgain(allows: (origin: Origin, ip: string) => boolean): void {
+  /**
+   * After a reload: closes idle connections to addresses, or under trust, that the new generation would not have. Those in use, or being
+   * dialled, are asked about when they come back.
+   */
+  judgeAgain(allows: Allows): void {
+    this.#allows = allows;
+    this.#swaps++;
     for (const origin of this.#origins.values()) {
-      for (const { ip, wire } of [...origin.idle]) if (!allows(origin, ip)) wire.destroy();
+      for (const upstream of [...origin.idle]) if (!this.#isAllowed(origin, upstream)) upstream.wire.destroy();
     }
+  }
+
+  #isAllowed(origin: Origin, upstream: H1Upstream): boolean {
+    if (upstream.judgedAt === this.#swaps) return true;
+    upstream.judgedAt = this.#swaps;
+    return this.#allows(origin, upstream);
   }
 
   close(): void {
@@ -107,7 +129,11 @@ export class Pool {
   }
 
   #forgetUnused(): void {
-    for (const [key, origin] of this.#origins) if (origin.idle.length === 0) this.#origins.delete(key);
+    for (const [key, origin] of this.#origins) {
+      if (origin.idle.length > 0) continue;
+      origin.forgotten = true;
+      this.#origins.delete(key);
+    }
   }
 }
 
@@ -138,8 +164,14 @@ class IdleWatch implements WireOwner {
 
 /** The address judged is the address dialled (contract promise 4). Nothing may come between the two. */
 function assertDialled(socket: Socket, addresses: readonly Ip[]): void {
-  if (addresses.some((ip) => ip.text === socket.remoteAddress)) return;
+  const { remoteAddress } = socket;
+  if (addresses.some((ip) => ip.text === remoteAddress)) return;
   socket.destroy();
+  // The kernel forgets the address of a connection that was reset the moment it was made.
+  if (remoteAddress === undefined) {
+    const reason = 'the connection was closed as soon as it was made';
+    throw new ProxyError('CONNECT_FAILED', { stage: 'dispatch', side: 'upstream', reason, retryable: true });
+  }
   throw new ProxyError('INTERNAL', {
     stage: 'dispatch',
     side: 'proxy',
