@@ -59,7 +59,8 @@ export async function dispatch(
   }
   const startedMs = performance.now();
   const settings = { ...limits, context: snapshot.upstreamContext };
-  const upstream = await services.pool.dial(route.origin, await route.addresses(), settings);
+  const dialling = services.pool.dial(route.origin, await route.addresses(), settings);
+  const upstream = await flight.waitFor(dialling, (late) => late.wire.destroy());
   flight.record.overheadMs -= performance.now() - startedMs;
   return await send(upstream, attempt, flight);
 }

@@ -31,7 +31,9 @@ export async function exchange(
     const received = receive(client, passage, record);
     const decision = decideRequest(received, standing, flight);
     const found = resolveRoute(received, standing, decision, services);
-    const route = found instanceof Promise ? await found : found;
+    const route = found instanceof Promise ? await flight.waitFor(found) : found;
+    // From here on it is the flight's to close, whatever the next stages say.
+    flight.carriedBy(route.pooled);
     flight.check();
     const outgoing = injectInto(received, decision, standing.sandbox.vault, flight);
     const response = await dispatch(outgoing, route, standing.snapshot, services, flight);

@@ -20,6 +20,8 @@ export class Flight {
   upgraded = false;
   #upstream: H1Upstream | null = null;
   #cut: ProxyError | null = null;
+  #whenCut: ((error: ProxyError) => void) | null = null;
+  #judgeUpstream: ((upstream: H1Upstream) => ProxyError | null) | null = null;
 
   constructor(client: ClientRequest, record: ExchangeRecord) {
     this.client = client;
@@ -30,7 +32,10 @@ export class Flight {
   /** The connection that carries it, from the moment there is one; null again when it was given back. */
   carriedBy(upstream: H1Upstream | null): void {
     this.#upstream = upstream;
-    if (upstream !== null && this.#cut !== null) upstream.wire.destroy();
+    if (upstream === null) return;
+    const error = this.#judgeUpstream?.(upstream) ?? null;
+    if (error !== null) this.cut(error);
+    if (this.#cut !== null) upstream.wire.destroy();
   }
 
   get upstream(): H1Upstream | null {
@@ -52,10 +57,35 @@ export class Flight {
     return this.#facts !== null;
   }
 
+  /** There is no connection yet: the one that is being dialled for an older generation is judged by this when it is there. */
+  judgeUpstream(judge: (upstream: H1Upstream) => ProxyError | null): void {
+    this.#judgeUpstream = judge;
+  }
+
   /** Ends it with this error, whatever it waits for. The first error stays. */
   cut(error: ProxyError): void {
     this.#cut ??= error;
     this.#upstream?.wire.destroy();
+    this.#whenCut?.(this.#cut);
+  }
+
+  /** Calls back if it is ended from outside. One callback at a time. */
+  whenCut(callback: (error: ProxyError) => void): void {
+    this.#whenCut = callback;
+  }
+
+  /** Waits for something, but no longer than the request lives: what comes too late is given to `discard`. */
+  waitFor<T>(thing: Promise<T>, discard: (late: T) => void = ignore): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#whenCut = reject;
+      if (this.#cut !== null) reject(this.#cut);
+      const arrived = (value: T): void => {
+        this.#whenCut = null;
+        if (this.#cut === null) resolve(value);
+        else discard(value);
+      };
+      thing.then(arrived, reject);
+    });
   }
 
   /** Throws the error that ended it. Stages call this after every wait. */
@@ -68,6 +98,8 @@ export class Flight {
     return this.#cut ?? error;
   }
 }
+
+function ignore(): void {}
 
 const clientLeft = (): ProxyError =>
   new ProxyError('REQUEST_INVALID', {

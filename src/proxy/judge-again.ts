@@ -4,6 +4,7 @@ import type { CompiledPolicy } from '../policy/compiled.ts';
 import { claimOf, decide } from '../policy/decide.ts';
 import type { Claim } from '../policy/decision.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
+import type { H1Upstream } from '../upstream/h1-upstream.ts';
 import { denied } from './decide-request.ts';
 import type { Flight } from './flight.ts';
 import type { Passage } from './passage.ts';
@@ -18,9 +19,11 @@ export function judgeFlight(flight: Flight, passage: Passage, next: Snapshot): P
     if (decision.effect === 'deny') return denied(decision);
     // What was swapped or injected into a handshake cannot be taken back from a WebSocket that goes on for hours.
     if (flight.upgraded && !sameBindings(flight.rule?.spec.inject, decision.rule?.spec.inject)) return changed();
-    const upstream = flight.upstream;
-    if (upstream === null) return null;
-    return judgeAddress(upstream.ip, upstream.origin.port, claimOf(decision), policy, next);
+    const judge = ({ ip, origin }: H1Upstream): ProxyError | null =>
+      judgeAddress(ip, origin.port, claimOf(decision), policy, next);
+    if (flight.upstream !== null) return judge(flight.upstream);
+    flight.judgeUpstream(judge);
+    return null;
   } catch (thrown) {
     return toProxyError(thrown, 'decide');
   }

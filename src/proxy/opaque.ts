@@ -33,6 +33,11 @@ export async function openOpaque(
   noteDecision(opening, record);
   const upstream = await connect(opening, record);
   const run = new OpaqueTunnel(opening, passage, client.wire, upstream);
+  const refused = judgedSince(opening, run, services.runtime.current);
+  if (refused !== null) {
+    upstream.destroy();
+    throw refused;
+  }
   connection.runs(run);
   services.observer.tunnelOpened();
   services.observer.connectionOpened('upstream');
@@ -86,6 +91,10 @@ async function connect(opening: Opening, record: ExchangeRecord): Promise<Wire> 
   record.address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${port}`;
   return new Wire(socket);
 }
+
+/** A swap while the tunnel was decided and dialled found nothing open to judge. */
+const judgedSince = ({ snapshot }: Opening, run: OpaqueRun, current: Snapshot): ProxyError | null =>
+  snapshot === current ? null : run.judge(current);
 
 /** A passthrough tunnel takes a ClientHello whose SNI is the authority and nothing else, so that a name of the list cannot front another. */
 async function checkHello(wire: Wire, opening: Opening): Promise<void> {

@@ -37,6 +37,8 @@ export async function upgrade(answer: Answer, received: Received, services: Serv
   const framing = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
   wire.writeText(responseHeadText(101, head.reason, responseWithoutHopByHop(head.fields), framing));
   services.observer.tunnelOpened();
+  // A client that does not read would hold what was written to it, and with it the connection.
+  flight.whenCut(() => wire.destroy());
   const end = await relayRaw(wire, upstream.wire, {
     idleMs: services.runtime.current.settings.limits.tunnelIdleMs,
     onBytesOut: (count) => {
