@@ -10,6 +10,9 @@ export interface RawRelayOptions {
 /** `idle`: nothing moved for `idleMs`. `closed`: both sides ended, or one was closed. */
 export type RawRelayEnd = 'closed' | 'idle';
 
+/** Longest that what was written last may take to leave once the other side is closed: its reader may never take it. */
+const LAST_WRITES_MS = 30_000;
+
 /**
  *   client ──bytes──▶ upstream
  *   client ◀──bytes── upstream
@@ -19,7 +22,9 @@ export type RawRelayEnd = 'closed' | 'idle';
 export function relayRaw(client: Wire, upstream: Wire, options: RawRelayOptions): Promise<RawRelayEnd> {
   return new Promise((resolve) => {
     let idle = false;
-    const moved = (): void => client.expireIn(options.idleMs);
+    const moved = (): void => {
+      if (!client.gone && !upstream.gone) client.expireIn(options.idleMs);
+    };
     const settle = (): void => {
       if (client.gone && upstream.gone) resolve(idle ? 'idle' : 'closed');
     };
@@ -87,6 +92,7 @@ class Direction implements WireOwner {
   onGone(): void {
     // An orderly close has ended both sides before; after anything else the other side has nobody to talk to.
     if (this.#from.error !== null || !this.#ended) this.#to.destroyAfterWrites();
+    this.#to.expireIn(LAST_WRITES_MS);
     this.#events.settle();
   }
 
