@@ -30,6 +30,12 @@ export async function listen(address: ListenAddress, services: Services): Promis
 
 /** `accept`: one connection, within the limit. */
 function accept(socket: Socket, listener: ListenAddress, services: Services): void {
+  // Reset before it was accepted. What it sent can still be read, but not whose it is: no identity may be made of that.
+  if (listener.kind === 'tcp' && socket.remoteAddress === undefined) {
+    socket.on('error', () => {});
+    socket.destroy();
+    return;
+  }
   const wire = new Wire(socket);
   const entrance = entranceOf(socket, listener);
   const refusal = refusalOf(services);
