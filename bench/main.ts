@@ -14,7 +14,7 @@ import { targetLines, verdicts } from './report/targets.ts';
 import { measureClosed } from './rounds/closed.ts';
 import { runNewHosts } from './rounds/hosts.ts';
 import { measureInstances } from './rounds/instances.ts';
-import { type Reporter, runLoads } from './rounds/loads.ts';
+import { breakIn, type Reporter, runLoads } from './rounds/loads.ts';
 import { LoadMeasurements } from './rounds/measurements.ts';
 import { measureMemory } from './rounds/memory.ts';
 import { measureReloads } from './rounds/reloads.ts';
@@ -29,7 +29,8 @@ interface Run {
   readonly results: Results;
 }
 
-const progress = (line: string): void => void process.stderr.write(`  ${line}\n`);
+const progress = (line: string): void =>
+  void process.stderr.write(`${String(Math.round(performance.now() / 1000)).padStart(5)} s  ${line}\n`);
 
 const reporterOf = ({ problems }: Results): Reporter => ({ progress, problem: (line) => void problems.push(line) });
 
@@ -60,6 +61,8 @@ async function loadRound({ world, options, present, results }: Run): Promise<voi
   const instances: Instance[] = [];
   try {
     for (const peer of present) instances.push(await launch(world, peer));
+    progress('breaking in');
+    for (const instance of instances) await breakIn(world, instance, options);
     await runLoads(world, instances, options, results.loads, reporterOf(results));
     for (const instance of instances) results.loadedByPeer.set(instance.peer.name, instance.memory());
   } finally {
@@ -78,10 +81,10 @@ const rounds: Readonly<Record<RoundName, (run: Run) => Promise<void>>> = {
         results.startByPeer.set(peer.name, await measureStart(world, peer, options));
       });
   },
-  async memory({ world, present, results }) {
+  async memory({ world, options, present, results }) {
     for (const peer of present)
       await attempt(results, `${peer.name} memory`, async () => {
-        results.memoryByPeer.set(peer.name, await measureMemory(world, peer));
+        results.memoryByPeer.set(peer.name, await measureMemory(world, peer, options));
       });
   },
   async rules({ world, options, results }) {
@@ -166,7 +169,7 @@ async function main(): Promise<void> {
   const targets = verdicts(results);
   const versions = new Map(present.map((peer) => [peer.name, peer.version() ?? '']));
   if (options.json !== undefined) writeFileSync(options.json, resultsAsJson(results, targets, versions));
-  if (options.gate && targets.some(({ reached }) => !reached)) process.exitCode = 1;
+  if (options.gate && targets.some(({ state }) => state !== 'reached')) process.exitCode = 1;
 }
 
 try {

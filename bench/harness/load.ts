@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { compiled } from './native.ts';
@@ -82,6 +81,9 @@ export function runLoad(core: number, options: LoadOptions): Promise<LoadResult>
   return startLoad(core, options).result;
 }
 
+/** How long opening and holding may take together. */
+const holdMs = 60_000;
+
 /** Opens connections, one request each, and holds them while `meanwhile` runs. Resolves to what that found and how many were lost. */
 export async function holdConnections<Found>(
   core: number,
@@ -91,15 +93,17 @@ export async function holdConnections<Found>(
   const argv = [compiled('load'), ...argvOf(options), '-K'];
   const child = spawnOn(core, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.stdout === null) throw new Error('the load has no output');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  const timer = setTimeout(() => child.kill('SIGTERM'), holdMs);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   try {
-    const lines = createInterface({ input: child.stdout });
-    const [first]: string[] = await once(lines, 'line');
-    if (first !== 'held') throw new Error(`connections were not held: ${first}`);
+    const first = await lines.next();
+    // What comes instead is the report of a load whose time was over before all were open.
+    if (first.value !== 'held')
+      throw new Error(`${options.connections} connections were not open in time: ${first.value}`);
     const found = await meanwhile();
     child.kill('SIGTERM');
-    const [last]: string[] = await once(lines, 'line');
-    const result = parseResult(last ?? '');
+    const last = await lines.next();
+    const result = parseResult(last.value ?? '');
     return { found, lost: result.errors + result.hungUp };
   } finally {
     clearTimeout(timer);

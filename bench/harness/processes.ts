@@ -48,7 +48,8 @@ export function removeAtExit(folder: string): void {
 
 /** Binds this process to the load's core, and arranges that nothing we start or write outlives it. */
 export function prepareProcess(cores: Cores): void {
-  spawnSync('taskset', ['-cp', String(cores.load), String(process.pid)]);
+  const bound = spawnSync('taskset', ['-cp', String(cores.load), String(process.pid)], { encoding: 'utf8' });
+  if (bound.status !== 0) throw new Error(`taskset (util-linux) is needed: ${bound.error?.message ?? bound.stderr}`);
   process.on('exit', () => {
     for (const child of running) killGroup(child);
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });

@@ -127,6 +127,7 @@ static enum event step_tunnel_read(struct connection *c, const struct target *ta
 }
 
 static enum event step_handshake(struct connection *c) {
+  tls_begin();
   ssize_t result = tls_result(c->ssl, SSL_connect(c->ssl));
   if (result == IO_BLOCKED) return EVENT_WAIT;
   if (result < 0) return failed(c, "TLS handshake failed");
@@ -138,7 +139,7 @@ static enum event step_response(struct connection *c, bool *again) {
   ssize_t got = io_read(c->fd, c->ssl, scratch, sizeof scratch);
   if (got == IO_BLOCKED) return EVENT_WAIT;
   enum outcome outcome = got < 0 ? response_closed(&c->response) : response_feed(&c->response, scratch, (size_t)got);
-  if (outcome == OUTCOME_MALFORMED) return failed(c, got < 0 ? "closed inside a response" : "malformed response");
+  if (outcome == OUTCOME_MALFORMED) return failed(c, got == IO_CLOSED ? "closed inside a response" : got < 0 ? "broken inside a response" : "malformed response");
   if (got > 0) bytes_received += got;
   *again = true;
   if (outcome == OUTCOME_MORE) return EVENT_WAIT;

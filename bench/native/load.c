@@ -226,8 +226,10 @@ int main(int argc, char **argv) {
     turn();
     announce_held();
   }
-  double elapsed_s = (double)(now_us() - warm_us) / 1e6;
-  double cpu_s = cpu_seconds(options.pids, options.pid_count) - (cpu_before < 0 ? 0 : cpu_before);
+  // Ended while warming up: nothing was measured, and the report says so.
+  bool any = cpu_before >= 0;
+  double elapsed_s = any ? (double)(now_us() - warm_us) / 1e6 : 0;
+  double cpu_s = any ? cpu_seconds(options.pids, options.pid_count) - cpu_before : 0;
   report(elapsed_s, cpu_s);
   for (int i = 0; i < options.connections; i++) connection_close(&connections[i]);
   return 0;

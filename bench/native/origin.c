@@ -103,6 +103,7 @@ static bool take_request(struct client *c) {
 static bool serve(struct client *c) {
   bool broken = false;
   if (!c->shaken) {
+    tls_begin();
     ssize_t result = tls_result(c->ssl, SSL_accept(c->ssl));
     if (result < 0) return result == IO_BLOCKED;
     c->shaken = true;

@@ -2,6 +2,7 @@
 #ifndef BENCH_TLS_IO_H
 #define BENCH_TLS_IO_H
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -26,13 +27,18 @@ static inline ssize_t plain_result(ssize_t result) {
   return errno == EAGAIN || errno == EINTR ? IO_BLOCKED : IO_BROKEN;
 }
 
+/** An error that another connection left in OpenSSL's queue would be read as this one's (SSL_get_error(3)). */
+static inline void tls_begin(void) { ERR_clear_error(); }
+
 /** Bytes read, or IO_BLOCKED, IO_CLOSED, IO_BROKEN. A null `ssl` means plain. */
 static inline ssize_t io_read(int fd, SSL *ssl, void *into, size_t room) {
+  tls_begin();
   return ssl ? tls_result(ssl, SSL_read(ssl, into, (int)room)) : plain_result(read(fd, into, room));
 }
 
 /** Bytes written, or IO_BLOCKED, IO_CLOSED, IO_BROKEN. A null `ssl` means plain. */
 static inline ssize_t io_write(int fd, SSL *ssl, const void *from, size_t count) {
+  tls_begin();
   return ssl ? tls_result(ssl, SSL_write(ssl, from, (int)count)) : plain_result(write(fd, from, count));
 }
 

@@ -3,12 +3,12 @@ import { type LoadResult, runLoad } from '../harness/load.ts';
 import type { World } from '../harness/world.ts';
 import type { Options } from '../options.ts';
 import type { Peer } from '../peers/peer.ts';
-import type { Reporter } from './loads.ts';
+import { breakIn, type Reporter } from './loads.ts';
 import type { LoadMeasurements } from './measurements.ts';
 
 /**
  * Connections to names that the peer has never seen, each its own: a leaf is made, an upstream connection opened. A fresh instance
- * every time, so that no cache knows a name.
+ * every time, so that no cache knows a name that is measured.
  */
 export async function runNewHosts(
   world: World,
@@ -29,17 +29,24 @@ export async function runNewHosts(
   }
 }
 
+/** Names used up before the measured ones, so that the code that meets a new name has run by then. */
+const breakInHosts = 300;
+
 async function meetNewHosts(world: World, peer: Peer, options: Options): Promise<LoadResult> {
-  const instance = await launch(world, peer, { hosts: options.newHosts });
-  try {
-    return await runLoad(world.cores.load, {
+  const instance = await launch(world, peer, { hosts: breakInHosts + options.newHosts });
+  const meet = (firstHost: number, tickets: number) =>
+    runLoad(world.cores.load, {
       ...instance.load(),
       url: world.url(1024),
-      connections: 8,
-      tickets: options.newHosts,
-      firstHost: 1,
-      seconds: options.seconds * 3,
+      connections: 32,
+      tickets,
+      firstHost,
+      seconds: options.newHostsSeconds,
     });
+  try {
+    await breakIn(world, instance, options);
+    await meet(1, breakInHosts);
+    return await meet(breakInHosts + 1, options.newHosts);
   } finally {
     await instance.stop();
   }

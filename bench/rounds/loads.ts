@@ -11,24 +11,32 @@ interface Load {
   readonly requestsPerConnection?: number;
 }
 
-export const loads: readonly Load[] = [
-  { name: 'small', bytes: 1024, connections: 32 },
+const small: Load = { name: 'small', bytes: 1024, connections: 32 };
+const connections: Load = { name: 'connections', bytes: 1024, connections: 32, requestsPerConnection: 1 };
+const loads: readonly Load[] = [
+  small,
   { name: 'medium', bytes: 64 * 1024, connections: 32 },
   { name: 'bulk', bytes: 16 * 1024 * 1024, connections: 4 },
-  { name: 'connections', bytes: 1024, connections: 32, requestsPerConnection: 1 },
+  connections,
 ];
 
-/** The options of one of these loads on an instance, for a window of `options.seconds`. */
-export function loadOptions(world: World, instance: Instance, options: Options, load = loads[0]): LoadOptions {
-  const { bytes, connections, requestsPerConnection } = load ?? { bytes: 1024, connections: 32 };
+/** The options of one of these loads on an instance, for a window of `options.seconds`; the small one where none is named. */
+export function loadOptions(world: World, instance: Instance, options: Options, load = small): LoadOptions {
   return {
     ...instance.load(),
-    url: world.url(bytes),
-    connections,
+    url: world.url(load.bytes),
+    connections: load.connections,
     seconds: options.seconds,
     warmSeconds: options.warmSeconds,
-    ...(requestsPerConnection === undefined ? {} : { requestsPerConnection }),
+    ...(load.requestsPerConnection === undefined ? {} : { requestsPerConnection: load.requestsPerConnection }),
   };
+}
+
+/** Loads a fresh instance for a while, requests and connections, and forgets the figures. */
+export async function breakIn(world: World, instance: Instance, options: Options): Promise<void> {
+  const seconds = options.breakInSeconds;
+  await runLoad(world.cores.load, { ...loadOptions(world, instance, options, small), seconds: seconds * 0.7 });
+  await runLoad(world.cores.load, { ...loadOptions(world, instance, options, connections), seconds: seconds * 0.3 });
 }
 
 /** Where rounds say how far they are and what went wrong. */

@@ -3,6 +3,7 @@ import { type Instance, launch } from '../harness/instance.ts';
 import { holdConnections } from '../harness/load.ts';
 import type { Memory } from '../harness/procfs.ts';
 import type { World } from '../harness/world.ts';
+import type { Options } from '../options.ts';
 import type { Peer } from '../peers/peer.ts';
 
 export interface MemoryMeasurement {
@@ -17,19 +18,18 @@ export interface MemoryMeasurement {
 
 const first = 250;
 const more = 1000;
-const settleMs = 2000;
 
 /**
  * A fresh instance: what it holds after one request, then what another thousand connections add to two hundred and fifty, each of which
  * has made one request. The first batch pays for what grows once: code, pools, heap.
  */
-export async function measureMemory(world: World, peer: Peer): Promise<MemoryMeasurement> {
+export async function measureMemory(world: World, peer: Peer, options: Options): Promise<MemoryMeasurement> {
   const instance = await launch(world, peer);
   try {
-    const idle = await settled(instance);
+    const idle = await settled(instance, options);
     const outer = await hold(world, instance, first, async () => {
-      const before = await settled(instance);
-      const inner = await hold(world, instance, more, () => settled(instance));
+      const before = await settled(instance, options);
+      const inner = await hold(world, instance, more, () => settled(instance, options));
       return { bytes: inner.found.pss - before.pss, lost: inner.lost };
     });
     return { peer: peer.name, idle, perConnection: outer.found.bytes / more, lost: outer.lost + outer.found.lost };
@@ -43,7 +43,7 @@ function hold<Found>(world: World, instance: Instance, connections: number, mean
   return holdConnections(world.cores.load, options, meanwhile);
 }
 
-async function settled(instance: Instance): Promise<Memory> {
-  await delay(settleMs);
+async function settled(instance: Instance, options: Options): Promise<Memory> {
+  await delay(options.settleMs);
   return instance.memory();
 }

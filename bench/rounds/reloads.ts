@@ -6,7 +6,7 @@ import { median } from '../harness/statistics.ts';
 import type { World } from '../harness/world.ts';
 import type { Options } from '../options.ts';
 import { otherRules, posternWith } from '../peers/postern.ts';
-import { loadOptions } from './loads.ts';
+import { breakIn, loadOptions } from './loads.ts';
 
 export interface ReloadsMeasurement {
   readonly wanted: number;
@@ -27,6 +27,7 @@ const rules = 1000;
 export async function measureReloads(world: World, options: Options): Promise<ReloadsMeasurement> {
   const instance = await launch(world, posternWith({ rules }));
   try {
+    await breakIn(world, instance, options);
     const quiet = await runLoad(world.cores.load, {
       ...loadOptions(world, instance, options),
       seconds: options.seconds * 2,

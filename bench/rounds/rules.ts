@@ -4,7 +4,7 @@ import { median } from '../harness/statistics.ts';
 import type { World } from '../harness/world.ts';
 import type { Options } from '../options.ts';
 import { posternWith } from '../peers/postern.ts';
-import { loadOptions } from './loads.ts';
+import { breakIn, loadOptions } from './loads.ts';
 import { cpuMicroseconds } from './measurements.ts';
 
 export interface RulesMeasurement {
@@ -39,6 +39,7 @@ async function compare(world: World, options: Options, many: number): Promise<Ru
   });
   try {
     const rss = large.memory().rss;
+    for (const instance of [base, large]) await breakIn(world, instance, options);
     const pairs: { few: number; many: number }[] = [];
     for (let repeat = 0; repeat < options.repeats + 2; repeat++) {
       const ofFew = await runLoad(world.cores.load, loadOptions(world, base, options));

@@ -33,6 +33,5 @@ const server = getLocal({
 });
 await server.start(Number(port));
 await server.forAnyRequest().thenPassThrough({
-  additionalTrustedCAs: [{ certPath: setting('BENCH_TRUST') }],
   transformRequest: { updateHeaders: { authorization: `Bearer ${setting('BENCH_BEARER')}` } },
 });
