@@ -1,8 +1,10 @@
 import type { ProxyError } from '../errors.ts';
+import type { ClientEvidence } from '../runtime/identity.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { closeGently } from '../wire/close.ts';
 import type { Wire } from '../wire/wire.ts';
-import { exchange } from './exchange.ts';
+import { admit } from './admit.ts';
+import { type ExchangeConnection, exchange } from './exchange.ts';
 import type { Flight } from './flight.ts';
 import { H1Client } from './h1-client.ts';
 import { judgeFlight } from './judge-again.ts';
@@ -13,7 +15,7 @@ import type { Services } from './services.ts';
 import { tunnel } from './tunnel.ts';
 
 /** One client connection from its acceptance to its end, through a CONNECT and the TLS inside it. */
-export class ClientConnection implements OpenConnection, TunnelConnection {
+export class ClientConnection implements OpenConnection, TunnelConnection, ExchangeConnection {
   readonly entrance: Entrance;
   readonly services: Services;
   sandbox: string | null = null;
@@ -37,7 +39,16 @@ export class ClientConnection implements OpenConnection, TunnelConnection {
   async serve(): Promise<void> {
     const { entrance } = this;
     const evidence = { address: entrance.clientAddress, listener: entrance.listener, credentials: null };
+    this.#countAtOnce(evidence);
     await this.serveRequests(this.#wire, { entrance, tunnel: null, evidence, standing: null });
+  }
+
+  /** Where no token can change whose it is, a connection counts before it has asked for anything: it may never do so. */
+  #countAtOnce(evidence: ClientEvidence): void {
+    const { identity } = this.services.runtime.current;
+    if (identity.usesTokens) return;
+    const found = identity.identify(evidence);
+    if (found.kind === 'sandbox') admit(this, found.name);
   }
 
   /** Serves the requests of one wire, one after another, until either side is done. */
@@ -54,16 +65,14 @@ export class ClientConnection implements OpenConnection, TunnelConnection {
         // Whatever comes of it, it leaves the request behind: as a tunnel that is over, or as a refusal.
         if ((await tunnel(request, client, passage, this)) === 'over') return;
       } else {
-        await exchange(request, passage, this.services, this.#onFlight);
+        await exchange(request, passage, this);
       }
       if (!request.persists) return closeGently(wire);
     }
   }
 
-  readonly #onFlight = (flight: Flight | null): void => {
+  readonly onFlight = (flight: Flight | null): void => {
     this.#flight = flight;
-    const name = this.#passage?.standing?.sandbox.name;
-    if (name !== undefined) this.belongTo(name);
   };
 
   /** Counts the connection for its sandbox, the first time that is known. */

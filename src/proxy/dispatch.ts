@@ -72,13 +72,14 @@ async function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Pro
   record.address = upstream.address;
   upstream.wire.holdHead(headText(attempt.outgoing, attempt.body !== null));
   const sent = { done: attempt.body === null };
-  upstream.wire.expireIn(attempt.responseHeadMs);
+  upstream.wire.expireIn(attempt.body === null ? attempt.responseHeadMs : attempt.idleMs);
   if (attempt.body === null) upstream.wire.flush();
   else moveBody(attempt.body, upstream, attempt, flight, sent);
   const sentMs = performance.now();
   record.overheadMs += sentMs - client.startedMs;
   const response = await upstream.response({
     method: attempt.outgoing.received.head.method,
+    sent,
     onInterim: (head) => client.sendInterim(head.status, head.reason, responseWithoutHopByHop(head.fields)),
   });
   const receivedMs = performance.now();

@@ -1,4 +1,5 @@
 import { type ProxyError, toProxyError } from '../errors.ts';
+import { admit, type CountedConnection } from './admit.ts';
 import type { ClientRequest } from './client-request.ts';
 import { decideRequest } from './decide-request.ts';
 import { dispatch } from './dispatch.ts';
@@ -10,24 +11,26 @@ import { noteFailure, openRecord } from './record.ts';
 import { relay } from './relay.ts';
 import { reply } from './reply.ts';
 import { resolveRoute } from './resolve-route.ts';
-import type { Services } from './services.ts';
 import { requestStanding } from './standing.ts';
+
+/** The connection that a request came on, as far as the exchange needs it. */
+export interface ExchangeConnection extends CountedConnection {
+  /** What runs on it now can be judged again and ended; null: nothing does. */
+  readonly onFlight: (flight: Flight | null) => void;
+}
 
 /**
  * One request from its head to its record, whatever connection and protocol brought it. The stages are named here, in their order, and
  * nowhere else; each returns a value or throws a `ProxyError`. Never rejects.
  */
-export async function exchange(
-  client: ClientRequest,
-  passage: Passage,
-  services: Services,
-  onFlight: (flight: Flight | null) => void,
-): Promise<void> {
+export async function exchange(client: ClientRequest, passage: Passage, connection: ExchangeConnection): Promise<void> {
+  const { services } = connection;
   const record = openRecord(passage.entrance, client.protocol, services.runtime.current.generation, client.startedMs);
   const flight = new Flight(client, record);
-  onFlight(flight);
+  connection.onFlight(flight);
   try {
     const standing = requestStanding(client, passage, services, record);
+    admit(connection, standing.sandbox.name);
     const received = receive(client, passage, record);
     const decision = decideRequest(received, standing, flight);
     const found = resolveRoute(received, standing, decision, services);
@@ -41,7 +44,7 @@ export async function exchange(
   } catch (thrown) {
     fail(flight, flight.causeOf(toProxyError(thrown, 'relay')));
   } finally {
-    onFlight(null);
+    connection.onFlight(null);
     services.observer.concluded(record);
   }
 }

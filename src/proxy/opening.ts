@@ -4,8 +4,8 @@ import type { TunnelDecision } from '../policy/decision.ts';
 import type { Sandbox, Snapshot } from '../runtime/snapshot.ts';
 import type { Destination } from '../upstream/judge.ts';
 import type { Wire } from '../wire/wire.ts';
+import type { CountedConnection } from './admit.ts';
 import type { Entrance, Passage } from './passage.ts';
-import type { Services } from './services.ts';
 import { policyOf } from './standing.ts';
 
 /** A CONNECT that was read. */
@@ -30,12 +30,8 @@ export interface OpaqueRun {
 }
 
 /** The connection that a tunnel is opened on, as far as the tunnel needs it. */
-export interface TunnelConnection {
+export interface TunnelConnection extends CountedConnection {
   readonly entrance: Entrance;
-  readonly services: Services;
-  /** Null until the connection was counted for a sandbox. */
-  readonly sandbox: string | null;
-  belongTo(sandbox: string): void;
   runs(opaque: OpaqueRun | null): void;
   serveRequests(wire: Wire, passage: Passage): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { ProxyError } from '../errors.ts';
-import { type FieldList, firstValue } from '../headers/field-list.ts';
+import { countOf, type FieldList, firstValue } from '../headers/field-list.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { ClientEvidence } from '../runtime/identity.ts';
@@ -74,8 +74,12 @@ function standingIn(tunnel: TunnelTarget, sandbox: Sandbox, snapshot: Snapshot, 
   return { snapshot, sandbox, host: { rules, origin } };
 }
 
-/** `Proxy-Authorization: Basic` (RFC 7617); null for anything else. */
+/** `Proxy-Authorization: Basic` (RFC 7617); null for anything else. Throws if two could name two sandboxes. */
 export function proxyCredentials(fields: FieldList): ClientEvidence['credentials'] {
+  if (countOf(fields, 'proxy-authorization') > 1) {
+    const reason = 'Proxy-Authorization came twice';
+    throw new ProxyError('HEADERS_AMBIGUOUS', { stage: 'identify', side: 'client', reason });
+  }
   const value = firstValue(fields, 'proxy-authorization');
   const encoded = value === undefined ? null : /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(value);
   if (encoded === null) return null;

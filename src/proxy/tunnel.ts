@@ -1,15 +1,15 @@
 import { parseAuthority } from '../address/authority.ts';
 import { hostFromRequest } from '../address/hostname.ts';
 import { type Code, ProxyError, toProxyError } from '../errors.ts';
-import { field, firstValue } from '../headers/field-list.ts';
+import { countOf, field, firstValue } from '../headers/field-list.ts';
 import { requestFraming } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
 import { decideTunnel } from '../policy/tunnel.ts';
-import type { Snapshot } from '../runtime/snapshot.ts';
 import { readClientHello } from '../tls/client-hello.ts';
 import { judgedAddresses } from '../upstream/judge.ts';
 import type { Wire } from '../wire/wire.ts';
+import { admit } from './admit.ts';
 import { denied } from './decide-request.ts';
 import { firstBytes } from './first-bytes.ts';
 import type { H1Client, H1Request } from './h1-client.ts';
@@ -68,7 +68,7 @@ function readConnect(
   passage.evidence = { ...passage.evidence, credentials: proxyCredentials(head.fields) };
   const sandbox = identify(snapshot, passage.evidence);
   record.sandbox = sandbox.name;
-  admit(connection, sandbox.name, snapshot);
+  admit(connection, sandbox.name);
   return { host, port, snapshot, sandbox };
 }
 
@@ -120,25 +120,13 @@ function readAuthority(head: RequestHead): { readonly host: string; readonly por
   if (framing.kind !== 'none' && !(framing.kind === 'length' && framing.bytes === 0)) {
     throw refusal('FRAMING_INVALID', 'CONNECT with a body');
   }
+  if (countOf(head.fields, 'host') > 1) throw refusal('HEADERS_AMBIGUOUS', 'Host came twice');
   const value = firstValue(head.fields, 'host');
   const named = value === undefined ? authority : parseAuthority(value, authority.port);
   if (!named.ok || named.host !== authority.host) {
     throw refusal('TARGET_MISMATCH', 'Host names another host than the CONNECT authority');
   }
   return authority;
-}
-
-/** Counts the connection for its sandbox, within its limit. */
-function admit(connection: TunnelConnection, sandbox: string, snapshot: Snapshot): void {
-  const { connectionsPerSandbox } = snapshot.settings.limits;
-  if (connection.sandbox === null && connection.services.open.countOf(sandbox) >= connectionsPerSandbox) {
-    throw new ProxyError('OVERLOADED', {
-      stage: 'identify',
-      side: 'proxy',
-      reason: 'the sandbox has too many connections',
-    });
-  }
-  connection.belongTo(sandbox);
 }
 
 /** RFC 9110 section 9.3.6: a refusal is an ordinary answer, so it is framed and the connection may go on. */

@@ -22,6 +22,8 @@ export interface UpstreamResponse {
 
 export interface Awaiting {
   readonly method: string;
+  /** Whether the whole request was sent. */
+  readonly sent: { readonly done: boolean };
   /** Called for each interim answer but 101. */
   readonly onInterim: (head: ResponseHead) => void;
 }
@@ -86,7 +88,9 @@ export class H1Upstream implements WireOwner {
   }
 
   onDeadline(): void {
-    this.#fail('HEAD_TIMEOUT', `${this.origin.host} did not begin its answer in time`);
+    // Before the request was sent there is nothing to answer: the client paused in its body, or the host stopped reading it.
+    if (this.#awaiting?.sent.done === false) this.#fail('IDLE_TIMEOUT', 'the request body did not move for too long');
+    else this.#fail('HEAD_TIMEOUT', `${this.origin.host} did not begin its answer in time`);
     this.wire.destroy();
   }
 
