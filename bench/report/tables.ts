@@ -32,9 +32,9 @@ export function peerTables(results: Results, peers: readonly string[]): string {
     head,
     (peer) => number(loads.figure(load, peer, figure)),
   ];
-  const against = (load: LoadName, figure: Figure, other = limit): Column => [
-    `x ${other}`,
-    (peer) => ratio(loads.ratio(load, peer, other, figure)),
+  const against = (load: LoadName, figure: Figure): Column => [
+    `x ${limit}`,
+    (peer) => ratio(loads.ratio(load, peer, limit, figure)),
   ];
   const requests = render('Requests: 1 KiB and 64 KiB, 32 connections kept open', peers, [
     value('req/s', 'small', perSecond),
@@ -57,7 +57,7 @@ export function peerTables(results: Results, peers: readonly string[]): string {
     value('p99 us', 'connections', p99),
     value('new hosts/s', 'hosts', perSecond),
     value('CPU us/host', 'hosts', cpuMicroseconds),
-    against('hosts', cpuMicroseconds, 'squid'),
+    ['rate x squid', (peer) => ratio(loads.ratio('hosts', peer, 'squid', perSecond))],
   ]);
   return [requests, bulkAndNew, memoryTable(results, peers)].filter(Boolean).join('\n');
 }
