@@ -15,7 +15,7 @@ type Sandboxes = Snapshot['sandboxes'];
 
 const PHRASES_MAX = 20;
 const SHOWN = 3;
-/** Rules that are compared before the event loop has its turn: about a millisecond. */
+/** Rules that are compared before the event loop has its turn: well under a millisecond. */
 const RULES_AT_ONCE = 250;
 
 /** Compares two generations rule by rule, after the swap and in pieces, so that no request waits for the log. */
@@ -65,6 +65,20 @@ async function comparePolicies(
   is: CompiledPolicy,
   found: Phrases,
 ): Promise<void> {
+  compareFrames(sandbox, was, is, found);
+  const before = await ruleByKey(was.rules);
+  const after = await ruleByKey(is.rules);
+  let count = 0;
+  for (const [key, rule] of after) {
+    const old = before.get(key);
+    if (old === undefined) addedOrRemoved(sandbox, rule, rule.action === 'allow', found);
+    else if (!isSameRule(old, rule)) compareRules(sandbox, old, rule, found);
+    if (++count % RULES_AT_ONCE === 0) await nextTurn();
+  }
+  for (const [key, rule] of before) if (!after.has(key)) addedOrRemoved(sandbox, rule, rule.action === 'deny', found);
+}
+
+function compareFrames(sandbox: string, was: CompiledPolicy, is: CompiledPolicy, found: Phrases): void {
   if (was.default !== is.default) {
     const phrase = 'hosts that no rule names';
     if (is.default === 'allow') found.allow(sandbox, phrase);
@@ -76,38 +90,33 @@ async function comparePolicies(
   }
   compareLists(sandbox, 'subnet', { was: allowedSubnets(was), is: allowedSubnets(is), widens: true }, found);
   compareLists(sandbox, 'subnet', { was: deniedSubnets(was), is: deniedSubnets(is), widens: false }, found);
-  const before = await ruleByLabel(was.rules);
-  const after = await ruleByLabel(is.rules);
-  for (const [label, rule] of after) {
-    const old = before.get(label);
-    if (old === undefined) addedOrRemoved(sandbox, label, rule, rule.spec.action === 'allow', found);
-    else if (old.content !== rule.content) compareRules(sandbox, label, old.spec, rule.spec, found);
-  }
-  for (const [label, rule] of before) {
-    if (!after.has(label)) addedOrRemoved(sandbox, label, rule, rule.spec.action === 'deny', found);
-  }
-}
-
-interface Rule {
-  readonly spec: RuleSpec;
-  /** What the rule says, wherever it stands. */
-  readonly content: string;
 }
 
 /** A rule is known again by its name; without one, by what it says, since its line moves with every edit above it. */
-async function ruleByLabel(specs: readonly RuleSpec[]): Promise<Map<string, Rule>> {
-  const rules = new Map<string, Rule>();
-  for (const [position, spec] of specs.entries()) {
-    const { place: _, ...rest } = spec;
-    const content = JSON.stringify(rest);
-    rules.set(spec.name ?? content, { spec, content });
+async function ruleByKey(rules: readonly RuleSpec[]): Promise<Map<string, RuleSpec>> {
+  const byKey = new Map<string, RuleSpec>();
+  for (const [position, rule] of rules.entries()) {
+    byKey.set(rule.name ?? JSON.stringify({ ...rule, place: null }), rule);
     if (position % RULES_AT_ONCE === RULES_AT_ONCE - 1) await nextTurn();
   }
-  return rules;
+  return byKey;
 }
 
-function addedOrRemoved(sandbox: string, label: string, { spec }: Rule, widens: boolean, found: Phrases): void {
-  const phrase = spec.name === null ? hostsOf(spec) : `${label} (${hostsOf(spec)})`;
+/** Whether two rules say the same, wherever they stand. */
+function isSameRule(one: RuleSpec, other: RuleSpec): boolean {
+  const theirs: Readonly<Record<string, unknown>> = { ...other, place: one.place };
+  return Object.entries(one).every(([key, value]) => isSameValue(value, theirs[key]));
+}
+
+function isSameValue(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  if (!Array.isArray(one) || !Array.isArray(other) || one.length !== other.length) return false;
+  // Most lists are of texts, or empty; only conditions and injections are more.
+  return one.every((each, at) => each === other[at]) || JSON.stringify(one) === JSON.stringify(other);
+}
+
+function addedOrRemoved(sandbox: string, rule: RuleSpec, widens: boolean, found: Phrases): void {
+  const phrase = rule.name === null ? hostsOf(rule) : `${rule.name} (${hostsOf(rule)})`;
   if (widens) found.allow(sandbox, phrase);
   else found.deny(sandbox, phrase);
 }
@@ -117,7 +126,8 @@ function hostsOf({ hosts }: RuleSpec): string {
   return hosts.length > SHOWN ? `${shown} and ${hosts.length - SHOWN} more` : shown;
 }
 
-function compareRules(sandbox: string, label: string, was: RuleSpec, is: RuleSpec, found: Phrases): void {
+function compareRules(sandbox: string, was: RuleSpec, is: RuleSpec, found: Phrases): void {
+  const label = is.name ?? hostsOf(is);
   if (was.action !== is.action) {
     if (is.action === 'allow') found.allow(sandbox, `${label} (${hostsOf(is)})`);
     else found.deny(sandbox, `${label} (${hostsOf(is)})`);
