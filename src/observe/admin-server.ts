@@ -1,9 +1,15 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { bind } from '../runtime/bind.ts';
 import type { ListenAddress } from '../runtime/settings.ts';
 import { accessProblem, type Caller } from './admin-access.ts';
 import { type AdminContext, type Answer, failure, isForLater, ROUTES, type Route } from './admin-routes.ts';
 import { type Log, stackOf } from './log.ts';
+
+/**
+ * Not by `import`: for that Node reads every export of a module, and one of them, `http.WebSocket`, loads all of undici. That is 70 ms and
+ * 7 MB instead of 5 ms and 1 MB (Node 24.21).
+ */
+const { createServer } = process.getBuiltinModule('node:http');
 
 const HEAD_BYTES_MAX = 8 * 1024;
 const CONNECTIONS_MAX = 100;
