@@ -15,7 +15,7 @@ export function bodyReader(framing: Framing, limits: HeadLimits): BodyReader {
     case 'chunked':
       return new ChunkedReader(limits);
     case 'close':
-      return { read: (inbox) => (inbox.length === 0 ? 'more' : inbox.takeAll()), endsWithConnection: true };
+      return { read: (inbox) => (inbox.length === 0 ? 'more' : inbox.take(inbox.length)), endsWithConnection: true };
   }
 }
 
@@ -30,7 +30,7 @@ class LengthReader implements BodyReader {
   read(inbox: Inbox): BodyEvent {
     if (this.#left === 0) return END;
     if (inbox.length === 0) return 'more';
-    const bytes = inbox.take(Math.min(this.#left, inbox.length));
+    const bytes = inbox.take(this.#left);
     this.#left -= bytes.length;
     return bytes;
   }

@@ -59,7 +59,7 @@ export class ChunkedReader implements BodyReader {
 
   #data(inbox: Inbox): Buffer | 'more' {
     if (inbox.length === 0) return 'more';
-    const bytes = inbox.take(Math.min(this.#left, inbox.length));
+    const bytes = inbox.take(this.#left);
     this.#left -= bytes.length;
     if (this.#left === 0) this.#state = 'data-end';
     return bytes;

@@ -1,68 +1,90 @@
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Bytes that a peer sent and nobody has read yet. Readers take slices from the front without copying; only what is left over when more
- * arrives is joined with it, and what is left over is the rest of one head or one chunk-size line.
+ * Bytes that a peer sent and nobody has read yet, as the pieces in which they came. Bodies are taken as slices of those pieces, without
+ * copying; pieces are joined only where something is searched that may straddle them: the rest of a head, or of a chunk-size line.
  */
 export class Inbox {
-  #bytes: Buffer = EMPTY;
+  /** The front piece; what follows it is in `#more`. */
+  #piece: Buffer = EMPTY;
   #at = 0;
+  #more: Buffer[] = [];
+  #length = 0;
 
   get length(): number {
-    return this.#bytes.length - this.#at;
+    return this.#length;
   }
 
-  push(chunk: Buffer): void {
-    this.#bytes = this.length === 0 ? chunk : Buffer.concat([this.#bytes.subarray(this.#at), chunk]);
-    this.#at = 0;
+  push(piece: Buffer): void {
+    if (this.#length === 0) {
+      this.#piece = piece;
+      this.#at = 0;
+    } else {
+      this.#more.push(piece);
+    }
+    this.#length += piece.length;
   }
 
-  /** The first `count` bytes, taken out. `count` must not be over `length`. */
-  take(count: number): Buffer {
+  /** Up to `max` bytes of the front piece, taken out; at least one if there is any. */
+  take(max: number): Buffer {
+    const piece = this.#piece;
     const start = this.#at;
-    const end = start + count;
-    const bytes = this.#bytes;
-    const slice = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
-    if (end === bytes.length) this.#clear();
-    else this.#at = end;
-    return slice;
+    const end = Math.min(start + max, piece.length);
+    this.#advance(end - start);
+    return start === 0 && end === piece.length ? piece : piece.subarray(start, end);
   }
 
-  /** Like `take`, as text of one character a byte (ISO 8859-1). */
+  /** The first `count` bytes, which must be there, taken out as text of one character a byte (ISO 8859-1). */
   takeText(count: number): string {
-    const text = this.#bytes.toString('latin1', this.#at, this.#at + count);
-    this.skip(count);
+    this.#join();
+    const text = this.#piece.toString('latin1', this.#at, this.#at + count);
+    this.#advance(count);
     return text;
   }
 
+  /** Drops the first `count` bytes, which must be there. */
   skip(count: number): void {
-    this.#at += count;
-    if (this.#at === this.#bytes.length) this.#clear();
+    this.#join();
+    this.#advance(count);
   }
 
   /** Everything, left in. */
   peek(): Buffer {
-    return this.#bytes.subarray(this.#at);
+    this.#join();
+    return this.#piece.subarray(this.#at);
   }
 
   /** Everything, taken out. */
   takeAll(): Buffer {
-    return this.take(this.length);
+    this.#join();
+    return this.take(this.#length);
   }
 
   /** The byte at `index` from the front, or undefined past the end. */
   at(index: number): number | undefined {
-    return this.#bytes[this.#at + index];
+    this.#join();
+    return this.#piece[this.#at + index];
   }
 
   /** Where `needle` begins, counted from the front and not before `from`; -1 if it is not there. */
   indexOf(needle: Uint8Array | number, from = 0): number {
-    const found = this.#bytes.indexOf(needle, this.#at + from);
+    this.#join();
+    const found = this.#piece.indexOf(needle, this.#at + from);
     return found < 0 ? -1 : found - this.#at;
   }
 
-  #clear(): void {
-    this.#bytes = EMPTY;
+  #advance(count: number): void {
+    this.#at += count;
+    this.#length -= count;
+    if (this.#at < this.#piece.length) return;
+    this.#piece = this.#more.shift() ?? EMPTY;
     this.#at = 0;
+  }
+
+  #join(): void {
+    if (this.#more.length === 0) return;
+    this.#piece = Buffer.concat([this.#piece.subarray(this.#at), ...this.#more]);
+    this.#at = 0;
+    this.#more = [];
   }
 }

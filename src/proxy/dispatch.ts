@@ -70,11 +70,10 @@ async function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Pro
   flight.carriedBy(upstream);
   flight.check();
   record.address = upstream.address;
-  upstream.wire.holdHead(headText(attempt.outgoing, attempt.body !== null));
+  upstream.wire.writeText(headText(attempt.outgoing, attempt.body !== null));
   const sent = { done: attempt.body === null };
   upstream.wire.expireIn(attempt.body === null ? attempt.responseHeadMs : attempt.idleMs);
-  if (attempt.body === null) upstream.wire.flush();
-  else moveBody(attempt.body, upstream, attempt, flight, sent);
+  if (attempt.body !== null) moveBody(attempt.body, upstream, attempt, flight, sent);
   const sentMs = performance.now();
   record.overheadMs += sentMs - client.startedMs;
   const response = await upstream.response({

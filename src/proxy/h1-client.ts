@@ -205,7 +205,7 @@ export class H1Request implements ClientRequest {
     const bounded = chunked || head.length === 'none' || head.length === 'declared';
     this.#persists = bounded && this.bodyTaken && !this.#client.draining && wantsMore(this.head);
     const framing = (chunked ? 'Transfer-Encoding: chunked\r\n' : '') + connectionField(this.#persists, old);
-    this.#client.wire.holdHead(responseHeadText(head.status, head.reason, head.fields, framing));
+    this.#client.wire.writeText(responseHeadText(head.status, head.reason, head.fields, framing));
     return new H1Sink(this.#client.wire, chunked ? 'chunked' : 'plain', responseWithoutHopByHop);
   }
 

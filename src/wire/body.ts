@@ -7,8 +7,6 @@ export interface BodySink {
   write(bytes: Buffer): boolean;
   /** Calls back once, when there is room again. */
   whenDrained(resume: () => void): void;
-  /** Nothing more is there at the moment: what was written so far is to leave now. */
-  flush(): void;
   /** The body is complete. */
   end(trailers: FieldList): void;
 }

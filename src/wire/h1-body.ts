@@ -63,7 +63,6 @@ export class H1Body implements BodySource, WireOwner {
       this.#onBytes(event.length);
       if (!sink.write(event)) this.#block(sink);
     }
-    sink.flush();
     if (this.#wire.ended && !this.#blocked) this.#onEnd(sink);
   }
 
@@ -125,19 +124,16 @@ export class H1Sink implements BodySink {
 
   write(bytes: Buffer): boolean {
     if (!this.#chunked) return this.#wire.write(bytes);
-    return this.#wire.writeFramed(chunkStart(bytes.length), bytes, CHUNK_END);
+    this.#wire.writeText(chunkStart(bytes.length));
+    this.#wire.write(bytes);
+    return this.#wire.writeText(CHUNK_END);
   }
 
   whenDrained(resume: () => void): void {
     this.#wire.whenDrained(resume);
   }
 
-  flush(): void {
-    this.#wire.flush();
-  }
-
   end(trailers: FieldList): void {
     if (this.#chunked) this.#wire.writeText(lastChunk(trailers.length === 0 ? trailers : this.#trailersOf(trailers)));
-    else this.#wire.flush();
   }
 }

@@ -75,18 +75,19 @@ class Direction implements WireOwner {
   onReadable(): void {
     const { inbox } = this.#from;
     if (this.#blocked) return;
-    if (inbox.length > 0) {
-      this.#events.moved();
-      this.#events.count(inbox.length);
-      if (!this.#to.write(inbox.takeAll())) {
-        this.#blocked = true;
-        this.#to.whenDrained(this.#resume);
-      }
-    }
+    while (inbox.length > 0 && !this.#blocked) this.#move(inbox.take(inbox.length));
     if (this.#from.ended && inbox.length === 0 && !this.#ended) {
       this.#ended = true;
       this.#to.end();
     }
+  }
+
+  #move(bytes: Buffer): void {
+    this.#events.moved();
+    this.#events.count(bytes.length);
+    if (this.#to.write(bytes)) return;
+    this.#blocked = true;
+    this.#to.whenDrained(this.#resume);
   }
 
   onGone(): void {

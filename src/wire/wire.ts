@@ -13,14 +13,13 @@ export interface WireOwner {
   onDeadline(): void;
 }
 
+const LARGE_BYTES_MIN = 8 * 1024;
 /** Longest that a reset waits for what was written before it. */
 const RESET_MS = 800;
 /** Bytes that may lie unread before the socket is paused. One read brings up to 64 KiB. */
 const INBOX_BYTES_MAX = 64 * 1024;
 /** The smallest TLS record that a close_notify alert fits in (RFC 8446 section 5.2: header, two bytes, type, tag) is larger than this. */
 const CLOSE_NOTIFY_BYTES_MIN = 20;
-/** A head and a body piece up to this size leave as one buffer, which is one TLS record and one system call. */
-const JOINED_BYTES_MAX = 16 * 1024;
 
 /**
  * One socket, TCP or TLS, with back-pressure in both directions and a deadline. The socket keeps being read while nobody takes bytes (up to a
@@ -45,7 +44,7 @@ export class Wire implements Deadline {
   resetting = false;
   #owner: WireOwner | null = null;
   #paused = false;
-  #heldHead = '';
+  #corked = false;
   #drained: (() => void) | null = null;
   readonly #raw: Socket | null;
   #markedTurn = -1;
@@ -108,46 +107,21 @@ export class Wire implements Deadline {
     else this.#owner.onDeadline();
   }
 
-  /** Keeps the text of a head until the first body bytes or `flush`, so that both leave together. */
-  holdHead(text: string): void {
-    this.#heldHead += text;
-  }
-
-  /** Writes bytes after the held head. False: use `whenDrained` before writing more. */
+  /**
+   * Writes bytes; small ones leave at the end of this turn, large ones at once, since joining them with others would copy them.
+   * False: use `whenDrained` before writing more.
+   */
   write(bytes: Buffer): boolean {
-    const head = this.#heldHead;
-    if (head === '') return this.socket.write(bytes);
-    this.#heldHead = '';
-    if (bytes.length <= JOINED_BYTES_MAX) return this.socket.write(joined(head, bytes));
-    this.socket.cork();
-    this.socket.write(head, 'latin1');
+    if (bytes.length < LARGE_BYTES_MIN) this.#cork();
     const more = this.socket.write(bytes);
-    this.socket.uncork();
+    if (bytes.length >= LARGE_BYTES_MIN) this.uncork();
     return more;
   }
 
-  /** Writes a piece with text of the protocol before and after it, as one write where that is cheap. */
-  writeFramed(before: string, bytes: Buffer, after: string): boolean {
-    const head = this.#heldHead + before;
-    this.#heldHead = '';
-    if (bytes.length <= JOINED_BYTES_MAX) return this.socket.write(joined(head, bytes, after));
-    this.socket.cork();
-    this.socket.write(head, 'latin1');
-    this.socket.write(bytes);
-    const more = this.socket.write(after, 'latin1');
-    this.socket.uncork();
-    return more;
-  }
-
+  /** Writes text of one character a byte. */
   writeText(text: string): boolean {
-    const head = this.#heldHead;
-    this.#heldHead = '';
-    return this.socket.write(head + text, 'latin1');
-  }
-
-  /** Sends the held head if no body byte has taken it along. */
-  flush(): void {
-    if (this.#heldHead !== '') this.writeText('');
+    this.#cork();
+    return this.socket.write(text, 'latin1');
   }
 
   /** Calls back once, when what was written has left. */
@@ -157,7 +131,6 @@ export class Wire implements Deadline {
 
   /** Ends our side after what was written; the peer may still send. */
   end(): void {
-    this.flush();
     this.socket.end();
   }
 
@@ -175,7 +148,6 @@ export class Wire implements Deadline {
    * close_notify.
    */
   reset(): void {
-    this.flush();
     this.resetting = true;
     this.#owner = null;
     this.expireIn(RESET_MS);
@@ -187,12 +159,32 @@ export class Wire implements Deadline {
   release(): void {
     this.#owner = null;
     deadlines.delete(this);
+    this.uncork();
     this.socket.off('data', this.#listeners.data);
     this.socket.off('end', this.#listeners.end);
     this.socket.off('drain', this.#listeners.drain);
     this.socket.off('close', this.#listeners.close);
     this.socket.pause();
     if (this.inbox.length > 0) this.socket.unshift(this.inbox.takeAll());
+  }
+
+  /** Sends what was written in this turn. */
+  uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.socket.uncork();
+  }
+
+  /**
+   * What is written in one turn of the event loop leaves together at its end: the pieces of a message in one TLS record and one system call, and
+   * the writes of all connections one after another. Their readers are then awake for the next ones, where a reader that fell asleep in
+   * between costs us waking it: measured with 32 connections, a fifth of the CPU of a request.
+   */
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.socket.cork();
+    if (corked.push(this) === 1) setImmediate(uncorkAll);
   }
 
   #resetNow(): void {
@@ -246,10 +238,11 @@ export class Wire implements Deadline {
   }
 }
 
-function joined(before: string, bytes: Buffer, after = ''): Buffer {
-  const whole = Buffer.allocUnsafe(before.length + bytes.length + after.length);
-  whole.write(before, 0, 'latin1');
-  bytes.copy(whole, before.length);
-  if (after !== '') whole.write(after, before.length + bytes.length, 'latin1');
-  return whole;
+/** Wires with something to send at the end of this turn. */
+let corked: Wire[] = [];
+
+function uncorkAll(): void {
+  const wires = corked;
+  corked = [];
+  for (const wire of wires) wire.uncork();
 }
