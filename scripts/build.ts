@@ -40,7 +40,7 @@ function makeExecutable(file: string): void {
   const shell = [
     'd=$(dirname "$(readlink -f "$0")")',
     `for n in ${search} node; do command -v "$n" >/dev/null 2>&1 && break; done`,
-    'exec "$n" --disable-sigusr1 "$0" "$@"',
+    'exec "$n" --disable-sigusr1 --max-semi-space-size=4 "$0" "$@"',
   ].join('; ');
   writeFileSync(file, `#!/bin/sh\n':' //; ${shell}\n${readFileSync(file, 'utf8').replace(/^#!.*\n/, '')}`);
   chmodSync(file, 0o755);

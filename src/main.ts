@@ -5,7 +5,7 @@ import { VERSION } from './version.ts';
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: () => import('./cli/serve.ts'),
   check: () => import('./cli/check.ts'),
-  // explain: () => import('./cli/explain.ts'),
+  explain: () => import('./cli/explain.ts'),
   env: () => import('./cli/env.ts'),
   ca: () => import('./cli/ca.ts'),
   init: () => import('./cli/init.ts'),

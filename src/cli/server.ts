@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { errorCode, ProxyError } from '../errors.ts';
 import { AdminServer } from '../observe/admin-server.ts';
 import type { Greeting } from '../observe/greeting.ts';
@@ -115,6 +116,7 @@ export class Server {
     const { settings, sandboxes } = snapshot;
     return {
       version: VERSION,
+      program: relative(process.cwd(), process.argv[1] ?? '') || 'postern',
       proxyListeners: this.#listeners.map(({ address }) => address.text),
       adminListeners: this.#adminAddresses.map(({ text }) => text),
       caFile: authority.paths.ca,

@@ -4,6 +4,8 @@ import type { Finding } from '../policy/model.ts';
 /** What a person who starts `serve` on a terminal wants to know. */
 export interface Greeting {
   readonly version: string;
+  /** How this program is called from the current folder, e.g. `dist/postern.js`. */
+  readonly program: string;
   readonly proxyListeners: readonly string[];
   readonly adminListeners: readonly string[];
   readonly caFile: string;
@@ -34,7 +36,7 @@ export function greetingText(greeting: Greeting): string {
     ['audit', greeting.audit],
   ];
   const table = rows.map(([name, value]) => `  ${name.padEnd(11)}${value}`).join('\n');
-  const copy = 'In the shell of what shall go out through it:\n\n  eval "$(npx postern env)"';
+  const copy = `In the shell of what shall go out through it:\n\n  eval "$(${greeting.program} env)"`;
   return `${[`postern ${greeting.version}`, table, ...findingsText(greeting.findings), copy].join('\n\n')}\n`;
 }
 

@@ -66,12 +66,18 @@ export interface OriginOptions {
   /** TLS with this certificate; plain TCP without. */
   readonly tls?: Pair;
   readonly host?: string;
+  readonly port?: number;
   /** Called for each connection: answers by hand. */
   readonly onConnection?: (connection: OriginConnection) => void;
 }
 
 /** A server that a test answers by hand, byte by byte: it knows no HTTP, so it cannot mend what passes through. */
-export async function startOrigin({ tls, host = '127.0.0.1', onConnection }: OriginOptions = {}): Promise<Origin> {
+export async function startOrigin({
+  tls,
+  host = '127.0.0.1',
+  port: wanted = 0,
+  onConnection,
+}: OriginOptions = {}): Promise<Origin> {
   const connections: OriginConnection[] = [];
   const waiting: ((connection: OriginConnection) => void)[] = [];
   let asked = 0;
@@ -88,7 +94,7 @@ export async function startOrigin({ tls, host = '127.0.0.1', onConnection }: Ori
   server.on('tlsClientError', () => {});
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => sockets.add(socket));
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  await new Promise<void>((resolve) => server.listen(wanted, host, resolve));
   closeAfterTest(server, () => {
     for (const socket of sockets) socket.destroy();
     return new Promise((resolve) => server.close(resolve));
@@ -110,4 +116,27 @@ export function answering(answer: string): (connection: OriginConnection) => voi
       for (; answered < heads; answered++) connection.socket.write(answer, 'latin1');
     });
   };
+}
+
+/** An HTTPS server at a fixed address, answering whole requests without bodies. */
+export async function startOriginAt(
+  host: string,
+  port: number,
+  tls: Pair,
+  answer: (request: string) => { readonly status: number; readonly body: string },
+): Promise<void> {
+  await startOrigin({
+    tls,
+    host,
+    port,
+    onConnection: (connection) => {
+      connection.socket.on('data', () => {
+        const end = connection.received.indexOf('\r\n\r\n');
+        if (end < 0) return;
+        const { status, body } = answer(connection.received.slice(0, end + 2));
+        connection.received = connection.received.slice(end + 4);
+        connection.socket.write(`HTTP/1.1 ${status} Answer\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      });
+    },
+  });
 }
