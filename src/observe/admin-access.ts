@@ -38,7 +38,8 @@ export function accessProblem(
   if (!isOurHost(caller)) return { status: 421, message: 'Host must be the address of this listener, or localhost' };
   if (need === 'open' || (need === 'read' && isLoopback(caller.remoteAddress))) return null;
   if (isToken !== null) return UNAUTHORIZED;
-  return { status: 403, message: 'only callers on loopback are answered without "admin.token" in postern.yaml' };
+  const message = need === 'change' ? 'changes need' : 'callers that are not on loopback need';
+  return { status: 403, message: `${message} "admin.token" in postern.yaml, or a unix: listener` };
 }
 
 const UNAUTHORIZED: AccessProblem = { status: 401, message: 'send "Authorization: Bearer" with the admin token' };

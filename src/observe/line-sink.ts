@@ -1,6 +1,5 @@
-import { fstat, stat } from 'node:fs';
 import { errorCode } from '../errors.ts';
-import { type Output, openFile, openFileLater, openStandardStream, writeWithin } from './output.ts';
+import { isElsewhere, type Output, openFile, openFileLater, openStandardStream, writeWithin } from './output.ts';
 
 /** A chunk goes to the system when this many characters wait, or after `DELAY_MS`, whichever comes first: no write call per line. */
 const CHUNK_LENGTH = 64 * 1024;
@@ -207,19 +206,12 @@ export class LineSink {
 
   #checkRotation(): void {
     const nowMs = performance.now();
-    if (this.#path === null || nowMs - this.#rotationCheckedMs < ROTATION_CHECK_MS) return;
+    const path = this.#path;
+    if (path === null || nowMs - this.#rotationCheckedMs < ROTATION_CHECK_MS) return;
     this.#rotationCheckedMs = nowMs;
-    const { fd } = this.#output;
-    stat(this.#path, (error, onDisk) => {
-      if (this.#closed || fd !== this.#output.fd) return;
-      if (error !== null) {
-        if (errorCode(error) === 'ENOENT') this.reopen();
-        return;
-      }
-      fstat(fd, (failed, held) => {
-        if (failed === null && fd === this.#output.fd && (held.ino !== onDisk.ino || held.dev !== onDisk.dev))
-          this.reopen();
-      });
+    const output = this.#output;
+    isElsewhere(path, output, (elsewhere) => {
+      if (elsewhere && !this.#closed && output === this.#output) this.reopen();
     });
   }
 

@@ -1,4 +1,4 @@
-import { close, constants, fstatSync, open, openSync, write, writeSync } from 'node:fs';
+import { close, constants, fstat, fstatSync, open, openSync, stat, write, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { errorCode } from '../errors.ts';
 
@@ -81,6 +81,14 @@ function isPipe(fd: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Tells whether a path leads to another file than the output by now, or to none: log rotation has moved the file away. */
+export function isElsewhere(path: string, output: Output, tell: (elsewhere: boolean) => void): void {
+  stat(path, (error, onDisk) => {
+    if (error !== null) return tell(errorCode(error) === 'ENOENT');
+    fstat(output.fd, (failed, held) => tell(failed === null && (held.ino !== onDisk.ino || held.dev !== onDisk.dev)));
+  });
 }
 
 /** Writes all of it before it returns, or as much as a busy pipe takes within the time. Never throws. */

@@ -3,10 +3,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseIp } from '../address/ip.ts';
 import { compileInSlices } from '../policy/compile.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
-import type { Finding, SandboxSpec } from '../policy/model.ts';
+import type { Finding, SandboxSpec, SecretSource } from '../policy/model.ts';
 import type { Vault } from '../secrets/secret.ts';
-import { isSame, type Resolved, type Reading as SecretReading, sourceKey } from '../secrets/sources.ts';
-import { secretFindings, vaultOf } from '../secrets/vaults.ts';
+import { isSame, type Resolved, type Reading as SecretReading } from '../secrets/sources.ts';
+import { findingAbout, readingOf, secretFindings, tokenFindings, vaultOf } from '../secrets/vaults.ts';
 import { AuthorityError } from '../tls/authority.ts';
 import type { LoadedAuthority } from '../tls/authority-files.ts';
 import { createLeafContexts, type LeafContexts, type LeafOutcome } from '../tls/leaf-contexts.ts';
@@ -56,7 +56,7 @@ export async function buildGeneration(
   const trustPems = reading.trust.kind === 'pems' ? reading.trust.pems : (previous?.trustPems ?? []);
   const sandboxes = new Map<string, Sandbox>();
   for (const [name, each] of governed) sandboxes.set(name, await sandboxOf(each, secrets, previous));
-  const tokenOf = tokenReader(secrets);
+  const tokenOf = (source: SecretSource): Resolved => readingOf(source, secrets).resolved;
   const snapshot: Snapshot = Object.freeze({
     generation: (previous?.snapshot.generation ?? 0) + 1,
     hash: contentHash(settings, governed, trustPems),
@@ -91,7 +91,16 @@ export function findingsOf(reading: Reading): readonly Finding[] {
   if (trust.kind === 'refused') findings.push(about('error', trust.file, 'upstream.trust', trust.why));
   for (const key of restartRequired)
     findings.push(about('warning', file, key, 'changed, and takes effect at the next start'));
-  return findings.concat([...governed.values()].flatMap(({ spec }) => secretFindings(spec.secrets, secrets)));
+  const { token } = settings.admin;
+  if (token !== null) {
+    const place = { file, line: 1, column: 1 };
+    findings.push(...findingAbout(readingOf(token, secrets), place, 'admin.token', 'the admin token is not available'));
+  }
+  const ofSandbox = ({ spec }: Governed): readonly Finding[] => [
+    ...secretFindings(spec.secrets, secrets),
+    ...tokenFindings(spec.match ?? [], secrets),
+  ];
+  return findings.concat([...governed.values()].filter(({ state }) => isLoaded(state)).flatMap(ofSandbox));
 }
 
 const about = (level: Finding['level'], file: string, path: string, text: string): Finding => ({
@@ -149,11 +158,6 @@ function identifiable(governed: GovernedByName): readonly SandboxSpec[] {
   const recognised = present.length === 0 ? absent : absent.filter(({ match }) => match !== null);
   return takesAll ? present : [...present, ...recognised];
 }
-
-const tokenReader =
-  (secrets: ReadonlyMap<string, SecretReading>) =>
-  (source: Parameters<typeof sourceKey>[0]): Resolved =>
-    secrets.get(sourceKey(source))?.resolved ?? { unavailable: 'it was not read' };
 
 /** Kept, with its answers, while nothing about it changes. */
 function resolverOf({ upstream, limits }: Settings, previous: Generation | null): HostResolver {

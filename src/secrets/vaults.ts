@@ -1,4 +1,4 @@
-import type { Finding, SecretSpec } from '../policy/model.ts';
+import type { Finding, MatchSpec, Place, SecretSpec } from '../policy/model.ts';
 import { Secret, type Vault } from './secret.ts';
 import { type Reading, sourceKey } from './sources.ts';
 
@@ -21,12 +21,30 @@ export function vaultOf(secrets: readonly SecretSpec[], readings: Readings): Vau
  * cannot be had blocks no generation, and answers 503 where it is needed (SEMANTICS.md 10).
  */
 export function secretFindings(secrets: readonly SecretSpec[], readings: Readings): readonly Finding[] {
-  return secrets.flatMap(({ name, place, source }) => {
-    const { resolved, warning } = readingOf(source, readings);
-    const text = resolved instanceof Secret ? warning : `secret "${name}" is not available: ${resolved.unavailable}`;
-    return text === null ? [] : [{ level: 'warning' as const, place, path: `secrets.${name}`, text }];
+  return secrets.flatMap(({ name, place, source }) =>
+    findingAbout(readingOf(source, readings), place, `secrets.${name}`, `secret "${name}" is not available`),
+  );
+}
+
+/** The same about the tokens that identify a sandbox: without its token, nobody is let in by it. */
+export function tokenFindings(match: readonly MatchSpec[], readings: Readings): readonly Finding[] {
+  return match.flatMap(({ token, place }, index) => {
+    if (token === null) return [];
+    return findingAbout(
+      readingOf(token, readings),
+      place,
+      `sandbox.match[${index}].token`,
+      'the token is not available',
+    );
   });
 }
 
-const readingOf = (source: SecretSpec['source'], readings: Readings): Reading =>
+/** A warning if a value is not there or its file is doubtful; else nothing. */
+export function findingAbout(reading: Reading, place: Place, path: string, missing: string): readonly Finding[] {
+  const { resolved, warning } = reading;
+  const text = resolved instanceof Secret ? warning : `${missing}: ${resolved.unavailable}`;
+  return text === null ? [] : [{ level: 'warning', place, path, text }];
+}
+
+export const readingOf = (source: SecretSpec['source'], readings: Readings): Reading =>
   readings.get(sourceKey(source)) ?? NEVER_READ;

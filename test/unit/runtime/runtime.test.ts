@@ -234,6 +234,17 @@ describe('secrets', () => {
     expect(finding?.text).toContain('does not exist');
   });
 
+  it('that tokens of sandboxes and of the admin listener are warned about too', async () => {
+    const { runtime } = await started({
+      [P]: allowing('a.example.com', 'sandbox: { name: a, match: [{ token: { file: ../a-token } }] }\n'),
+      'postern.yaml': 'version: 1\nadmin: { token: { env: ADMIN } }\n',
+    });
+    expect(runtime.current.findings.map(({ level, path, text }) => [level, path, text])).toEqual([
+      ['warning', 'admin.token', 'the admin token is not available: the environment variable ADMIN is not set'],
+      ['warning', 'sandbox.match[0].token', 'the token is not available: the file does not exist'],
+    ]);
+  });
+
   it('that were rotated make a new generation with the same hash, the same policy and the new value', async () => {
     const { runtime, write, folder } = await started({ [P]: withSecret('file: ../token'), token: 'old-value\n' });
     chmodSync(join(folder, 'token'), 0o600);
