@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { hasErrors, type PlaceOf, quote, type Report, type Site } from './finding.ts';
-import { explainPolicyKey } from './later.ts';
+import { explainPolicyKey, LATER } from './later.ts';
 import type { Finding, PolicySpec, SecretSpec } from './model.ts';
 import { checkTokens } from './read-placeholders.ts';
 import { readRule } from './read-rule.ts';
@@ -42,6 +42,7 @@ export function readPolicy(text: string, file: string, folder = ''): PolicyReadi
 function readSpec(value: unknown, context: Context): Omit<PolicySpec, 'hash'> | null {
   const { report } = context;
   const frame = readShape(value, { schema: policyFrame, path: [], report, explainKey: explainPolicyKey });
+  if (frame?.introspect === true) report.error(['introspect'], `true ${LATER}`);
   // The parts are judged even if something is wrong around them.
   const parts = frame ?? partsOf(value);
   const secrets = readSecrets(parts.secrets ?? {}, context);

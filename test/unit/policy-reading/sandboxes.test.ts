@@ -68,11 +68,6 @@ describe('files without a sandbox', () => {
       'b.yaml:1:1  mode  is "enforce" here and "observe" in a.yaml; files without "sandbox" are one policy, so say the same',
     ],
     [
-      'introspect: true',
-      'introspect: false',
-      'b.yaml:1:1  introspect  is "false" here and "true" in a.yaml; files without "sandbox" are one policy, so say the same',
-    ],
-    [
       rule('name: x, hosts: [a.example]'),
       rule('name: x, hosts: [b.example]'),
       'b.yaml:2:10  rules[0].name  "x" is the name of a rule in a.yaml too; files without "sandbox" are one policy, so rename one',
