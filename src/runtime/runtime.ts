@@ -64,7 +64,7 @@ export class Runtime {
   readonly #options: RuntimeOptions;
   readonly #loader = new FileLoader();
   readonly #listeners = new Set<SwapListener>();
-  readonly #watcher = new Watcher(() => void this.#changed());
+  readonly #watcher: Watcher;
   readonly #ledger: SecretLedger;
   readonly #reporter: Reporter;
   #generation: Generation | null = null;
@@ -80,6 +80,10 @@ export class Runtime {
     this.#options = options;
     this.#ledger = new SecretLedger(options.metrics);
     this.#reporter = new Reporter(options.log);
+    this.#watcher = new Watcher(
+      () => void this.#changed(),
+      (file) => options.log.warn('changes are not told here, so files are looked at every 2 s', { file }),
+    );
     this.#loader.warmUp();
   }
 

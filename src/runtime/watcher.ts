@@ -35,6 +35,7 @@ interface Watched {
  */
 export class Watcher {
   readonly #onChange: () => void;
+  readonly #onBlind: (folder: string) => void;
   readonly #watchedByFolder = new Map<string, Watched>();
   #targets: WatchTargets | null = null;
   #fingerprints: ReadonlyMap<string, string> = new Map();
@@ -45,8 +46,10 @@ export class Watcher {
   #isBlind = false;
   #closed = false;
 
-  constructor(onChange: () => void) {
+  /** @param onBlind told when a folder turns out to be one whose changes are only seen by looking, once until all can be watched again. */
+  constructor(onChange: () => void, onBlind: (folder: string) => void = () => {}) {
     this.#onChange = onChange;
+    this.#onBlind = onBlind;
   }
 
   /** Watches these instead of what was watched. Resolves when every change from now on is seen. */
@@ -75,14 +78,16 @@ export class Watcher {
   async #armNow(): Promise<void> {
     if (this.#targets === null || this.#closed) return;
     const points = await watchPointsOf(await pathsOf(this.#targets));
-    let isBlind = false;
     for (const [folder, { watcher }] of this.#watchedByFolder) {
       if (points.has(folder)) continue;
       watcher.close();
       this.#watchedByFolder.delete(folder);
     }
-    for (const [folder, names] of points) isBlind = !(await this.#watchFolder(folder, names)) || isBlind;
-    this.#isBlind = isBlind;
+    const blind: string[] = [];
+    for (const [folder, names] of points) if (!(await this.#watchFolder(folder, names))) blind.push(folder);
+    const [first] = blind;
+    if (first !== undefined && !this.#isBlind) this.#onBlind(first);
+    this.#isBlind = first !== undefined;
   }
 
   /** False if changes in the folder will not be told. */

@@ -1,4 +1,4 @@
-import { renameSync, rmSync, symlinkSync } from 'node:fs';
+import { linkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Snapshot } from '../../../src/runtime/snapshot.ts';
@@ -116,6 +116,16 @@ describe('watching', () => {
       const resolved = (await secret).sandboxes.get('default')?.vault.get('github');
       expect(resolved instanceof Secret && resolved.matches(value)).toBe(true);
     }
+  });
+
+  it('finds an edit that no event tells, as on network file systems, by looking', async () => {
+    const scene = await watching({ [P]: allowing('api.example.com') });
+    // A write by another link to the same file is no event in this folder.
+    linkSync(join(scene.folder, P), join(scene.folder, 'elsewhere'));
+    await expect.poll(() => scene.metrics.reloads.unchanged, { timeout: 5_000 }).toBeGreaterThan(0);
+    const next = swapped(scene);
+    scene.write('elsewhere', allowing('new.example.com'));
+    expect(hosts(await next)).toEqual(['new.example.com']);
   });
 
   it('has an edit of 1,000 rules in force within 250 ms', async () => {
