@@ -36,7 +36,10 @@ export function decideFor(policy: CompiledPolicy, host: HostRules | null, facts:
 
 /** The first rule whose every condition holds decides; without one, the furthest step that any rule reached names the code. */
 function firstHolding(policy: CompiledPolicy, host: HostRules, reading: Reading): Decision {
-  for (const [position, rule] of host.rules.entries()) {
+  const { rules } = host;
+  for (let position = 0; position < rules.length; position++) {
+    const rule = rules[position];
+    if (rule === undefined) continue;
     // Passthrough rules are for tunnels; there is no request to see in one (SEMANTICS.md 1).
     if (rule.spec.tls === 'passthrough') continue;
     if (firstUnmet(rule, reading) === null) return settle(policy, host, { rule, position, facts: reading.facts });

@@ -51,7 +51,8 @@ export async function dispatch(
   };
   if (route.pooled !== null) {
     try {
-      return await send(route.pooled, attempt, flight);
+      const sending = send(route.pooled, attempt, flight);
+      return answerOf(sending, await sending.response, flight);
     } catch (thrown) {
       flight.check();
       if (!(thrown instanceof ProxyError && thrown.retryable && route.repeatable)) throw thrown;
@@ -62,10 +63,17 @@ export async function dispatch(
   const dialling = services.pool.dial(route.origin, await route.addresses(), settings);
   const upstream = await flight.waitFor(dialling, (late) => late.wire.destroy());
   flight.record.overheadMs -= performance.now() - startedMs;
-  return await send(upstream, attempt, flight);
+  const sending = send(upstream, attempt, flight);
+  return answerOf(sending, await sending.response, flight);
 }
 
-async function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Promise<Answer> {
+/** A request whose head was written, and the answer to come. */
+interface Sending extends Pick<Answer, 'upstream' | 'sent' | 'idleMs'> {
+  readonly response: Promise<UpstreamResponse>;
+  readonly sentMs: number;
+}
+
+function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Sending {
   const { record, client } = flight;
   flight.carriedBy(upstream);
   flight.check();
@@ -76,14 +84,18 @@ async function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Pro
   if (attempt.body !== null) moveBody(attempt.body, upstream, attempt, flight, sent);
   const sentMs = performance.now();
   record.overheadMs += sentMs - client.startedMs;
-  const response = await upstream.response({
+  const response = upstream.response({
     method: attempt.outgoing.received.head.method,
     sent,
     onInterim: (head) => client.sendInterim(head.status, head.reason, responseWithoutHopByHop(head.fields)),
   });
+  return { upstream, response, sent, idleMs: attempt.idleMs, sentMs };
+}
+
+function answerOf({ upstream, sent, idleMs, sentMs }: Sending, response: UpstreamResponse, flight: Flight): Answer {
   const receivedMs = performance.now();
-  record.upstreamMs = receivedMs - sentMs;
-  return { upstream, response, sent, idleMs: attempt.idleMs, receivedMs };
+  flight.record.upstreamMs = receivedMs - sentMs;
+  return { upstream, response, sent, idleMs, receivedMs };
 }
 
 /** Sends the body beside everything else: the answer may begin, and end, before it. */

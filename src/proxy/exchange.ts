@@ -40,7 +40,8 @@ export async function exchange(client: ClientRequest, passage: Passage, connecti
     flight.check();
     const outgoing = injectInto(received, decision, standing.sandbox.vault, flight);
     const response = await dispatch(outgoing, route, standing.snapshot, services, flight);
-    await relay(response, outgoing, route, services, flight);
+    const relaying = relay(response, outgoing, route, services, flight);
+    if (relaying instanceof Promise) await relaying;
   } catch (thrown) {
     fail(flight, flight.causeOf(toProxyError(thrown, 'relay')));
   } finally {

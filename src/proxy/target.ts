@@ -20,7 +20,7 @@ export interface BadTarget {
 }
 
 /** What Host is to say: the port only where it is not the scheme's own. */
-export const hostFieldOf = ({ scheme, host, port }: Pick<Target, 'scheme' | 'host' | 'port'>): string =>
+export const hostFieldOf = ({ scheme, host, port }: Place): string =>
   port === defaultPort(scheme) ? host : `${host}:${port}`;
 
 export const defaultPort = (scheme: Scheme): number => (scheme === 'https' ? 443 : 80);
@@ -45,12 +45,8 @@ export function absoluteTarget(text: string, method: string): Target | BadTarget
 }
 
 /** Origin-form or `*` inside a tunnel; an absolute-form target there may only repeat what the tunnel is for. */
-export function tunnelTarget(
-  text: string,
-  method: string,
-  tunnel: { readonly scheme: Scheme; readonly host: string; readonly port: number },
-): Target | BadTarget | 'mismatch' {
-  if (text.startsWith('/')) return text.includes('#') ? FRAGMENT : { ...tunnel, ...resourceOf(text) };
+export function tunnelTarget(text: string, method: string, tunnel: Place): Target | BadTarget | 'mismatch' {
+  if (text.startsWith('/')) return text.includes('#') ? FRAGMENT : originForm(text, tunnel);
   if (text === '*') return method === 'OPTIONS' ? asterisk(tunnel) : bad('the target * is for OPTIONS only');
   const prefix = `${tunnel.scheme}://`;
   if (text.slice(0, prefix.length).toLowerCase() !== prefix)
@@ -69,16 +65,18 @@ function split(rest: string, scheme: Scheme, method: string): Target | BadTarget
   // RFC 9112 section 3.2.4: OPTIONS on an authority without a path is the asterisk-form.
   if (resource === '' && method === 'OPTIONS') return asterisk(place);
   const origin = resource.startsWith('/') ? resource : `/${resource}`;
-  return origin.includes('#') ? FRAGMENT : { ...place, ...resourceOf(origin) };
+  return origin.includes('#') ? FRAGMENT : originForm(origin, place);
 }
 
-function resourceOf(resource: string): Pick<Target, 'resource' | 'path' | 'query'> {
+type Place = Pick<Target, 'scheme' | 'host' | 'port'>;
+
+function originForm(resource: string, { scheme, host, port }: Place): Target {
   const mark = resource.indexOf('?');
-  if (mark < 0) return { resource, path: resource, query: null };
-  return { resource, path: resource.slice(0, mark), query: resource.slice(mark + 1) };
+  if (mark < 0) return { scheme, host, port, resource, path: resource, query: null };
+  return { scheme, host, port, resource, path: resource.slice(0, mark), query: resource.slice(mark + 1) };
 }
 
-const asterisk = (place: { readonly scheme: Scheme; readonly host: string; readonly port: number }): Target => ({
+const asterisk = (place: Place): Target => ({
   ...place,
   resource: '*',
   path: '*',
