@@ -40,12 +40,12 @@ const full = {
   warmSeconds: 0.3,
   breakInSeconds: 5,
   newHosts: 1000,
-  newHostsSeconds: 4,
+  newHostsSeconds: 3,
   starts: 5,
   settleMs: 2000,
   manyRules: [10_000, 100_000],
   reloads: 1000,
-  reloadSeconds: 150,
+  reloadSeconds: 100,
   closedConnections: 100_000,
 } as const;
 
@@ -73,7 +73,7 @@ export const usage = `npm run bench -- [options]
   --rounds a,b       only these: ${roundNames.join(' ')}
   --repeats N        how often each load is repeated; figures are medians
   --seconds S        how long each load is measured
-  --reload-seconds S how long the reloads may take (150)
+  --reload-seconds S how long the reloads may take (100)
   --cores P,L        the proxy's core and the load's (0,1)
   --json FILE        all figures as JSON
   --gate             exit status 1 where a target is missed

@@ -34,19 +34,19 @@ const breakInHosts = 300;
 
 async function meetNewHosts(world: World, peer: Peer, options: Options): Promise<LoadResult> {
   const instance = await launch(world, peer, { hosts: breakInHosts + options.newHosts });
-  const meet = (firstHost: number, tickets: number) =>
+  const meet = (firstHost: number, tickets: number, seconds: number) =>
     runLoad(world.cores.load, {
       ...instance.load(),
       url: world.url(1024),
       connections: 32,
       tickets,
       firstHost,
-      seconds: options.newHostsSeconds,
+      seconds,
     });
   try {
     await breakIn(world, instance, options);
-    await meet(1, breakInHosts);
-    return await meet(breakInHosts + 1, options.newHosts);
+    await meet(1, breakInHosts, 2);
+    return await meet(breakInHosts + 1, options.newHosts, options.newHostsSeconds);
   } finally {
     await instance.stop();
   }
