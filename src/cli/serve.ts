@@ -34,7 +34,7 @@ export async function run(args: readonly string[], io: CommandIo): Promise<numbe
   const admin = addressesOf(values.admin);
   if (typeof proxy === 'string') return usage(io, `--listen ${proxy}`);
   if (typeof admin === 'string') return usage(io, `--admin ${admin}`);
-  return await serveUntilSignal({
+  const status = await serveUntilSignal({
     folder: io.cwd,
     settingsFile: resolve(io.cwd, values.config ?? 'postern.yaml'),
     settingsRequired: values.config !== undefined,
@@ -45,6 +45,8 @@ export async function run(args: readonly string[], io: CommandIo): Promise<numbe
     },
     environment: { ...io.env },
   });
+  // Everything was written. A question to DNS or a dial that nobody waits for any more would hold the process for its own time limit.
+  process.exit(status);
 }
 
 /** The addresses; null if none was given; or what is wrong with one. */

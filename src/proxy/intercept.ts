@@ -115,7 +115,10 @@ function handshake(wire: Wire, { host, snapshot }: Opening): Promise<Wire> {
       reject(new ProxyError('TLS_FAILED', { stage: 'handshake', side: 'client', reason, cause: secure.error }));
     };
     secure.give({
-      onReadable: () => {},
+      // Bytes wait for the requests that follow; an end before the handshake's leaves nobody to finish it with.
+      onReadable: () => {
+        if (secure.ended) fail('the client left in the middle of the TLS handshake');
+      },
       onGone: () => fail('the client broke off the TLS handshake; does it trust the CA?'),
       onDeadline: () => fail('the client did not finish the TLS handshake in time'),
     });

@@ -17,7 +17,7 @@ async function metric(postern: Postern, series: string): Promise<number> {
 }
 
 async function metricBecomes(postern: Postern, series: string, value: number): Promise<void> {
-  while ((await metric(postern, series)) !== value) await new Promise((resolve) => setImmediate(resolve));
+  while ((await metric(postern, series)) !== value) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 const rssOf = (postern: Postern): number =>
@@ -133,7 +133,7 @@ rules:
         else socket.end();
       }
     }
-    await metricBecomes(postern, 'postern_connections{side="client"}', 2 * 2);
+    await metricBecomes(postern, 'postern_connections{side="client"}', 2);
     for (const { socket } of origin.connections) socket.destroy();
     await metricBecomes(postern, 'postern_connections{side="client"}', 0);
     await metricBecomes(postern, 'postern_connections{side="upstream"}', 0);
