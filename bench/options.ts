@@ -22,6 +22,8 @@ export interface Options {
   readonly starts: number;
   /** How long memory is left alone before it is read. */
   readonly settleMs: number;
+  /** How long a peer is left alone before it counts as idle: by then it has given back what it needed to start. */
+  readonly idleMs: number;
   readonly manyRules: readonly number[];
   readonly reloads: number;
   readonly reloadSeconds: number;
@@ -43,6 +45,7 @@ const full = {
   newHostsSeconds: 3,
   starts: 5,
   settleMs: 2000,
+  idleMs: 15_000,
   manyRules: [10_000, 100_000],
   reloads: 1000,
   reloadSeconds: 100,
@@ -58,6 +61,7 @@ const quick = {
   newHostsSeconds: 2,
   starts: 2,
   settleMs: 700,
+  idleMs: 12_000,
   manyRules: [1000],
   reloads: 50,
   reloadSeconds: 8,

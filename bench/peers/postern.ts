@@ -74,7 +74,7 @@ function prepare(context: PeerContext, options: PosternOptions = {}): Command {
   const file = join(folder, 'postern.yaml');
   writeFileSync(file, processConfiguration(context));
   return {
-    argv: [process.execPath, '--disable-sigusr1', program, 'serve', '--config', file],
+    argv: [program, 'serve', '--config', file],
     clientTrust: join(folder, 'certs', 'ca.pem'),
   };
 }

@@ -8,7 +8,7 @@ import type { Peer } from '../peers/peer.ts';
 
 export interface MemoryMeasurement {
   readonly peer: string;
-  /** After the first injected 200. */
+  /** Some seconds after the first injected 200, with nothing to do since. */
   readonly idle: Memory;
   /** Bytes of Pss that one more idle connection costs, TLS and upstream included. */
   readonly perConnection: number;
@@ -26,7 +26,8 @@ const more = 1000;
 export async function measureMemory(world: World, peer: Peer, options: Options): Promise<MemoryMeasurement> {
   const instance = await launch(world, peer);
   try {
-    const idle = await settled(instance, options);
+    await delay(options.idleMs);
+    const idle = instance.memory();
     const outer = await hold(world, instance, first, async () => {
       const before = await settled(instance, options);
       const inner = await hold(world, instance, more, () => settled(instance, options));
