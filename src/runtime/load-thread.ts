@@ -27,9 +27,9 @@ export class LoadThread {
   #asked: Asked | null = null;
   #ended: LoadError | null = null;
 
-  constructor() {
+  constructor(entry: URL) {
     // The environment may hold secrets; the thread needs none of it.
-    this.#worker = new Worker(workerUrl(import.meta.url), { env: {} });
+    this.#worker = new Worker(entry, { env: {} });
     this.#worker.on('error', (error) => this.#end(new LoadError(errorCode(error))));
     this.#worker.on('exit', () => this.#end(new LoadError('THREAD_ENDED')));
     this.#worker.on('message', (answer: LoadAnswer) => this.#answered(answer));
@@ -74,8 +74,8 @@ export class LoadThread {
   }
 }
 
-/** From source the entry is `load-worker.ts`, which Node runs as it stands; built, it is `dist/load-worker.js`, and we may be in a chunk. */
-function workerUrl(self: string): URL {
+/** The entry of the thread: from source `load-worker.ts`, which Node runs as it stands; built, `dist/load-worker.js`, also beside a chunk. */
+export const LOAD_WORKER = ((self: string): URL => {
   if (self.endsWith('.ts')) return new URL('./load-worker.ts', self);
   return new URL(self.includes('/chunks/') ? '../load-worker.js' : './load-worker.js', self);
-}
+})(import.meta.url);

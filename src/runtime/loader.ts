@@ -1,5 +1,5 @@
 import type { Finding, PolicySpec, RuleSpec } from '../policy/model.ts';
-import { LoadError, LoadThread } from './load-thread.ts';
+import { LOAD_WORKER, LoadError, LoadThread } from './load-thread.ts';
 import type { FilesReading, PolicyReading, ReadRequest } from './read-files.ts';
 import type { Settings } from './settings.ts';
 
@@ -32,6 +32,11 @@ export class FileLoader {
   #policyByFile: ReadonlyMap<string, LoadedPolicy> = new Map();
   #thread: LoadThread | null = null;
   #endTimer: NodeJS.Timeout | null = null;
+  readonly #entry: URL;
+
+  constructor(entry: URL = LOAD_WORKER) {
+    this.#entry = entry;
+  }
 
   /** Starts the thread ahead of the first load, while the caller has other things to do. */
   warmUp(): void {
@@ -60,7 +65,7 @@ export class FileLoader {
   }
 
   #running(): LoadThread {
-    if (this.#thread === null || this.#thread.ended) this.#thread = new LoadThread();
+    if (this.#thread === null || this.#thread.ended) this.#thread = new LoadThread(this.#entry);
     return this.#thread;
   }
 

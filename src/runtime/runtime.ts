@@ -52,6 +52,8 @@ export interface RuntimeOptions extends GenerationContext {
   readonly sources: Sources;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** The entry of the loading thread, where it is not beside us. */
+  readonly loadWorker?: URL;
 }
 
 type SwapListener = (next: Snapshot, previous: Snapshot) => void;
@@ -62,7 +64,7 @@ type SwapListener = (next: Snapshot, previous: Snapshot) => void;
  */
 export class Runtime {
   readonly #options: RuntimeOptions;
-  readonly #loader = new FileLoader();
+  readonly #loader: FileLoader;
   readonly #listeners = new Set<SwapListener>();
   readonly #watcher: Watcher;
   readonly #ledger: SecretLedger;
@@ -78,6 +80,7 @@ export class Runtime {
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
+    this.#loader = new FileLoader(options.loadWorker);
     this.#ledger = new SecretLedger(options.metrics);
     this.#reporter = new Reporter(options.log);
     this.#watcher = new Watcher(

@@ -52,6 +52,8 @@ export function runtimeScene(files: Readonly<Record<string, string>>, options: R
     },
     log: new Log(sink, 'debug'),
     metrics,
+    // Node strips types by a WebAssembly module, and V8 has a race when threads that use it end (a crash in one run of ten).
+    loadWorker: new URL('../../dist/load-worker.js', import.meta.url),
     listeners: () => [],
     onMinted: () => {},
   });
