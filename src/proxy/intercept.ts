@@ -99,7 +99,8 @@ export function checkName(hello: ClientHello, opening: Pick<Opening, 'host'>): v
 export const protocolDenied = (reason: string): ProxyError =>
   new ProxyError('PROTOCOL_DENIED', { stage: 'detect', side: 'client', reason });
 
-const ALPN_H1 = ['http/1.1'];
+/** curl --http1.0 offers nothing but its own name for it (IANA), and would be turned away by an alert. */
+const ALPN_H1 = ['http/1.1', 'http/1.0'];
 
 /** Ends the client's TLS with a leaf for the authority, which the policy allowed before. */
 function handshake(wire: Wire, { host, snapshot }: Opening): Promise<Wire> {
