@@ -36,7 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 const PURE = ['address', 'headers', 'http1', 'policy', 'inject'];
 /** Modules of Node that compute and touch nothing. */
-const PURE_MODULES = ['node:crypto', 'node:url', 'node:assert', 'node:buffer', 'node:util'];
+const PURE_MODULES = ['node:path', 'node:crypto', 'node:url', 'node:assert', 'node:buffer', 'node:util'];
 const FILE_LINES_MAX = 350;
 const FUNCTION_LINES_MAX = 70;
 

@@ -10,7 +10,7 @@ import { explainText } from '../policy/explain-text.ts';
 import { formatFinding, hasErrors } from '../policy/finding.ts';
 import { DEFAULT_PORTS } from '../policy/match.ts';
 import type { SandboxSpec } from '../policy/model.ts';
-import { groupSandboxes } from '../policy/sandboxes.ts';
+import { groupSandboxes } from '../policy/reading/sandboxes.ts';
 import { readFiles } from '../runtime/read-files.ts';
 import type { CommandIo } from './command.ts';
 import { RefusedError, reportFailure, UsageError } from './failure.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { policyShape } from '../policy/schema.ts';
+import { policyShape } from '../policy/reading/schema.ts';
 import { settingsShape } from '../runtime/settings-schema.ts';
 
 const SHAPES = {

@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import { formatPath } from '../policy/finding.ts';
 import type { Finding, MatchSpec, SandboxSpec, SecretSource } from '../policy/model.ts';
-import { groupSandboxes } from '../policy/sandboxes.ts';
+import { groupSandboxes } from '../policy/reading/sandboxes.ts';
 import { Secret } from '../secrets/secret.ts';
 import { type Reading, readSources, sourceKey } from '../secrets/sources.ts';
 import { secretFindings } from '../secrets/vaults.ts';

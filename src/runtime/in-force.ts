@@ -1,5 +1,5 @@
 import type { Finding, MatchSpec, PolicySpec, SandboxSpec } from '../policy/model.ts';
-import { groupSandboxes } from '../policy/sandboxes.ts';
+import { groupSandboxes } from '../policy/reading/sandboxes.ts';
 import type { LoadedFiles, LoadedPolicy } from './loader.ts';
 
 /**

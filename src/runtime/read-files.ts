@@ -3,8 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, s
 import { join, relative } from 'node:path';
 import { errorCode } from '../errors.ts';
 import type { Finding, Place, PolicySpec } from '../policy/model.ts';
-import { readPolicy } from '../policy/read.ts';
-import { decodeUtf8 } from '../policy/utf8.ts';
+import { readPolicy } from '../policy/reading/read.ts';
+import { decodeUtf8 } from '../policy/reading/utf8.ts';
 import { defaultSettings, readSettings } from './read-settings.ts';
 import type { Settings } from './settings.ts';
 

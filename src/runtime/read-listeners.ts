@@ -1,7 +1,7 @@
 import { parseListenAddress } from '../address/listen-address.ts';
 import { below, quote, type Site } from '../policy/finding.ts';
-import { withCanonical } from '../policy/host-patterns.ts';
-import { LATER } from '../policy/later.ts';
+import { withCanonical } from '../policy/reading/host-patterns.ts';
+import { LATER } from '../policy/reading/later.ts';
 import type { ListenAddress } from './settings.ts';
 
 const tcp = (host: string, port: number): ListenAddress => ({ kind: 'tcp', host, port, text: `${host}:${port}` });

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { hasErrors, type Path, type Site } from '../policy/finding.ts';
-import { LATER } from '../policy/later.ts';
 import type { Finding } from '../policy/model.ts';
-import { absolutePath, type FileBase, readSource } from '../policy/read-secrets.ts';
-import { readShapeLeniently } from '../policy/shape.ts';
-import { parseYaml } from '../policy/yaml.ts';
+import { LATER } from '../policy/reading/later.ts';
+import { absolutePath, type FileBase, readSource } from '../policy/reading/read-secrets.ts';
+import { readShapeLeniently } from '../policy/reading/shape.ts';
+import { parseYaml } from '../policy/reading/yaml.ts';
 import { readLimits } from './read-limits.ts';
 import { checkDistinct, DEFAULT_LISTENERS, readListeners } from './read-listeners.ts';
 import { NO_UPSTREAM, readUpstream } from './read-upstream.ts';

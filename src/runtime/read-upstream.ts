@@ -2,9 +2,9 @@ import { parseAuthority } from '../address/authority.ts';
 import { canonicalHost } from '../address/hostname.ts';
 import { parseIp } from '../address/ip.ts';
 import { below, quote, type Site } from '../policy/finding.ts';
-import { withCanonical } from '../policy/host-patterns.ts';
-import { absolutePath, type FileBase } from '../policy/read-secrets.ts';
-import { readBlock } from '../policy/read-subnets.ts';
+import { withCanonical } from '../policy/reading/host-patterns.ts';
+import { absolutePath, type FileBase } from '../policy/reading/read-secrets.ts';
+import { readBlock } from '../policy/reading/read-subnets.ts';
 import type { Settings } from './settings.ts';
 import type { RawSettings } from './settings-schema.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { described, duration, flag, list, size, text, tokenShape } from '../policy/schema-parts.ts';
+import { described, duration, flag, list, size, text, tokenShape } from '../policy/reading/schema-parts.ts';
 
 /** The shape of postern.yaml (contract section 3). What values mean is judged in `read-settings.ts`. */
 

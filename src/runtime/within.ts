@@ -1,5 +1,5 @@
 import { quote, type Site } from '../policy/finding.ts';
-import { parseDuration, parseSize } from '../policy/units.ts';
+import { parseDuration, parseSize } from '../policy/reading/units.ts';
 
 /** A number of postern.yaml: how it is written, its bounds, and what holds if the file does not say. */
 export interface Bounds {

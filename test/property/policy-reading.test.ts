@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { parseCidr } from '../../src/address/cidr.ts';
 import { canonicalHost } from '../../src/address/hostname.ts';
 import { formatFinding, hasErrors } from '../../src/policy/finding.ts';
-import { covers, readHostPattern } from '../../src/policy/host-patterns.ts';
 import type { Finding } from '../../src/policy/model.ts';
-import { readPolicy } from '../../src/policy/read.ts';
-import { parseTemplate } from '../../src/policy/templates.ts';
+import { covers, readHostPattern } from '../../src/policy/reading/host-patterns.ts';
+import { readPolicy } from '../../src/policy/reading/read.ts';
+import { parseTemplate } from '../../src/policy/reading/templates.ts';
 import { readSettings } from '../../src/runtime/read-settings.ts';
 
 const POLICY = `version: 1

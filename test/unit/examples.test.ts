@@ -7,8 +7,8 @@ import { compilePolicy } from '../../src/policy/compile.ts';
 import { decide } from '../../src/policy/decide.ts';
 import { formatFinding } from '../../src/policy/finding.ts';
 import type { PolicySpec } from '../../src/policy/model.ts';
-import { readPolicy } from '../../src/policy/read.ts';
-import { groupSandboxes } from '../../src/policy/sandboxes.ts';
+import { readPolicy } from '../../src/policy/reading/read.ts';
+import { groupSandboxes } from '../../src/policy/reading/sandboxes.ts';
 
 const policies = fileURLToPath(new URL('../../policies/', import.meta.url));
 const examples = readdirSync(`${policies}examples`);

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { formatFinding } from '../../../src/policy/finding.ts';
 import { compilePaths, pathMatches } from '../../../src/policy/path-patterns.ts';
-import { readPolicy } from '../../../src/policy/read.ts';
-import { policyShape, ruleShape } from '../../../src/policy/schema.ts';
+import { readPolicy } from '../../../src/policy/reading/read.ts';
+import { policyShape, ruleShape } from '../../../src/policy/reading/schema.ts';
 
 const text = readFileSync(new URL('../../../docs/policy.md', import.meta.url), 'utf8');
 

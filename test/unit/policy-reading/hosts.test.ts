@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { covers, readHostPattern } from '../../../src/policy/host-patterns.ts';
+import { covers, readHostPattern } from '../../../src/policy/reading/host-patterns.ts';
 import { findingsOf } from './support.ts';
 
 const hostFindings = (host: string): readonly string[] =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readPolicy } from '../../../src/policy/read.ts';
+import { readPolicy } from '../../../src/policy/reading/read.ts';
 import { findingsOf, policyOf, shown } from './support.ts';
 
 /** The example of the contract, with what this release has of it. */

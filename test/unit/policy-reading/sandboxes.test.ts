@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { formatFinding } from '../../../src/policy/finding.ts';
 import type { PolicySpec } from '../../../src/policy/model.ts';
-import { readPolicy } from '../../../src/policy/read.ts';
-import { groupSandboxes } from '../../../src/policy/sandboxes.ts';
+import { readPolicy } from '../../../src/policy/reading/read.ts';
+import { groupSandboxes } from '../../../src/policy/reading/sandboxes.ts';
 
 /** Reads files given as name and text, each of which must be right. */
 function specs(files: Readonly<Record<string, string>>): readonly PolicySpec[] {

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { formatFinding } from '../../../src/policy/finding.ts';
 import type { Finding, InjectionSpec, PolicySpec, RuleSpec } from '../../../src/policy/model.ts';
-import { readPolicy } from '../../../src/policy/read.ts';
+import { readPolicy } from '../../../src/policy/reading/read.ts';
 
 /** Findings as commands print them, without the name of the file. */
 export const shown = (findings: readonly Finding[]): readonly string[] =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseTemplate } from '../../../src/policy/templates.ts';
+import { parseTemplate } from '../../../src/policy/reading/templates.ts';
 
 describe('a value with secrets', () => {
   it.each([

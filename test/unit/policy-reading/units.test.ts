@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseDuration, parseSize } from '../../../src/policy/units.ts';
+import { parseDuration, parseSize } from '../../../src/policy/reading/units.ts';
 
 describe('a duration', () => {
   it.each([

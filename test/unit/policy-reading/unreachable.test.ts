@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readPolicy } from '../../../src/policy/read.ts';
+import { readPolicy } from '../../../src/policy/reading/read.ts';
 import { findingsOf } from './support.ts';
 
 const rules = (...lines: readonly string[]): string =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeUtf8 } from '../../../src/policy/utf8.ts';
+import { decodeUtf8 } from '../../../src/policy/reading/utf8.ts';
 
 const decode = (...parts: readonly (string | readonly number[])[]) =>
   decodeUtf8(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseYaml } from '../../../src/policy/yaml.ts';
+import { parseYaml } from '../../../src/policy/reading/yaml.ts';
 import { shown } from './support.ts';
 
 const read = (text: string) => {

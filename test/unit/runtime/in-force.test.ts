@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readPolicy } from '../../../src/policy/read.ts';
+import { readPolicy } from '../../../src/policy/reading/read.ts';
 import { chooseSandboxes, type GovernedByName } from '../../../src/runtime/in-force.ts';
 import type { LoadedFiles } from '../../../src/runtime/loader.ts';
 import { defaultSettings } from '../../../src/runtime/read-settings.ts';

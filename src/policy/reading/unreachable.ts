@@ -1,6 +1,6 @@
-import type { Site } from './finding.ts';
+import type { Site } from '../finding.ts';
+import type { RuleSpec, Scheme } from '../model.ts';
 import { covers } from './host-patterns.ts';
-import type { RuleSpec, Scheme } from './model.ts';
 
 /** Broad rules remembered for each host; a policy with more of them for one host is doubtful anyway. */
 const BROAD_RULES_PER_HOST_MAX = 8;

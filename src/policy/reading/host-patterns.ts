@@ -1,7 +1,7 @@
-import { parseAuthority } from '../address/authority.ts';
-import { canonicalHost, type HostReading } from '../address/hostname.ts';
-import { type SuffixKind, suffixKind } from '../address/public-suffix.ts';
-import { below, quote, type Site } from './finding.ts';
+import { parseAuthority } from '../../address/authority.ts';
+import { canonicalHost, type HostReading } from '../../address/hostname.ts';
+import { type SuffixKind, suffixKind } from '../../address/public-suffix.ts';
+import { below, quote, type Site } from '../finding.ts';
 
 export type HostPatternReading =
   /** `suffix` says whose names a wildcard covers; null for an exact host. */

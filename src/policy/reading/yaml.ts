@@ -10,9 +10,9 @@ import {
   type ScalarTag,
   type SchemaOptions,
 } from 'yaml';
-import { type Part, type Path, type PlaceOf, type Report, reportFor } from './finding.ts';
+import { type Part, type Path, type PlaceOf, type Report, reportFor } from '../finding.ts';
+import type { Place } from '../model.ts';
 import { placesIn } from './lines.ts';
-import type { Place } from './model.ts';
 import { toPlain } from './yaml-plain.ts';
 
 /** A file that is well-formed YAML, as plain data, and the report that knows the places in it. */

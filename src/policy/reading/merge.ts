@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { formatPath, type Path, type Report } from './finding.ts';
-import type { Finding, Place, PolicySpec, SandboxSpec, SecretSpec } from './model.ts';
+import { formatPath, type Path, type Report } from '../finding.ts';
+import type { Finding, Place, PolicySpec, SandboxSpec, SecretSpec } from '../model.ts';
 import { checkTokens, type TokenUse } from './read-placeholders.ts';
 
 /** The sandbox that everyone is where no file names one. */

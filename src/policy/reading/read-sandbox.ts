@@ -1,8 +1,8 @@
-import { parseListenAddress } from '../address/listen-address.ts';
-import { below, type PlaceOf, quote, type Site } from './finding.ts';
+import { parseListenAddress } from '../../address/listen-address.ts';
+import { below, type PlaceOf, quote, type Site } from '../finding.ts';
+import type { MatchSpec, PolicySpec } from '../model.ts';
 import { withCanonical } from './host-patterns.ts';
 import { LATER } from './later.ts';
-import type { MatchSpec, PolicySpec } from './model.ts';
 import { type FileBase, readSource } from './read-secrets.ts';
 import { readBlock } from './read-subnets.ts';
 import type { RawSandbox } from './schema.ts';

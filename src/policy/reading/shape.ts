@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini';
-import { nearest, type Path, quote, type Report } from './finding.ts';
+import { nearest, type Path, quote, type Report } from '../finding.ts';
 
 /** What a key that is not known here means, where that is worth saying ("comes in a later release"); null elsewhere. */
 export type ExplainKey = (path: Path) => string | null;

@@ -1,8 +1,8 @@
+import { below, quote, type Site } from '../finding.ts';
+import type { Place, RuleSpec } from '../model.ts';
 import { readFieldNames } from './field-names.ts';
-import { below, quote, type Site } from './finding.ts';
 import { readHosts } from './host-patterns.ts';
 import { readMethods } from './methods.ts';
-import type { Place, RuleSpec } from './model.ts';
 import { readPathPatterns } from './path-pattern-syntax.ts';
 import { readDuration, readHeaderConditions, readPorts, readQueryConditions } from './read-conditions.ts';
 import { readInjections } from './read-injections.ts';

@@ -1,7 +1,7 @@
-import { parseCidr } from '../address/cidr.ts';
-import { below, type PlaceOf, type Site } from './finding.ts';
+import { parseCidr } from '../../address/cidr.ts';
+import { below, type PlaceOf, type Site } from '../finding.ts';
+import type { SubnetsSpec } from '../model.ts';
 import { withCanonical } from './host-patterns.ts';
-import type { SubnetsSpec } from './model.ts';
 import { readPorts } from './read-conditions.ts';
 import type { RawSubnets } from './schema.ts';
 

@@ -1,4 +1,4 @@
-import type { Path } from './finding.ts';
+import type { Path } from '../finding.ts';
 
 /** What the contract has and this release has not: refused at its place and never ignored, since a limit that is not kept is a trap. */
 export const LATER = 'comes in a later release, and until then is refused rather than ignored; remove it';

@@ -1,4 +1,4 @@
-import type { Template } from './model.ts';
+import type { Template } from '../model.ts';
 
 /** What a secret may be called, and so what may stand between `${` and `}`. */
 export const SECRET_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;

@@ -1,4 +1,4 @@
-import { below, nearest, quote, type Site } from './finding.ts';
+import { below, nearest, quote, type Site } from '../finding.ts';
 
 /**
  * What HTTP servers know: the IANA registry of methods, and the few others that common parsers and products speak (LIST of

@@ -1,6 +1,6 @@
+import { below, quote, type Site } from '../finding.ts';
+import type { ConditionSpec, ValueSpec } from '../model.ts';
 import { whyBadField } from './field-names.ts';
-import { below, quote, type Site } from './finding.ts';
-import type { ConditionSpec, ValueSpec } from './model.ts';
 import type { RawRule } from './schema.ts';
 import { parseDuration } from './units.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { hasErrors, type PlaceOf, quote, type Report, type Site } from './finding.ts';
+import { hasErrors, type PlaceOf, quote, type Report, type Site } from '../finding.ts';
+import type { Finding, PolicySpec, SecretSpec } from '../model.ts';
 import { explainPolicyKey, LATER } from './later.ts';
-import type { Finding, PolicySpec, SecretSpec } from './model.ts';
 import { checkTokens } from './read-placeholders.ts';
 import { readRule } from './read-rule.ts';
 import { readSandbox } from './read-sandbox.ts';

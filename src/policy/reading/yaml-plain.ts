@@ -1,5 +1,5 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, type YAMLMap } from 'yaml';
-import { quote } from './finding.ts';
+import { quote } from '../finding.ts';
 
 /** Nodes that aliases may stand for, all together: enough for shared lists, too few for a "billion laughs" file. */
 const ALIASED_NODES_MAX = 100_000;

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { Finding } from './model.ts';
+import type { Finding } from '../model.ts';
 
 export type Utf8Reading =
   | { readonly ok: true; readonly text: string }

@@ -1,7 +1,7 @@
+import { below, quote, type Site } from '../finding.ts';
+import type { Surface } from '../model.ts';
 import { whyBadField } from './field-names.ts';
-import { below, quote, type Site } from './finding.ts';
 import { LATER } from './later.ts';
-import type { Surface } from './model.ts';
 
 /** SEMANTICS.md 7: long enough not to turn up by chance, and without a character that any place would escape. */
 const TOKEN = /^[A-Za-z0-9_-]{12,128}$/;

@@ -1,9 +1,9 @@
-import { hyphened } from '../headers/field-list.ts';
-import { below, quote, type Site } from './finding.ts';
+import { hyphened } from '../../headers/field-list.ts';
+import { below, quote, type Site } from '../finding.ts';
+import type { InjectionSpec, RuleSpec, Surface } from '../model.ts';
 import type { HostsReading } from './host-patterns.ts';
 import { LATER } from './later.ts';
 import { allowsWriting } from './methods.ts';
-import type { InjectionSpec, RuleSpec, Surface } from './model.ts';
 import type { InjectionsReading } from './read-injections.ts';
 import type { RawRule } from './schema.ts';
 

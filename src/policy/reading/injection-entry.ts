@@ -1,7 +1,7 @@
+import { below, quote, type Site } from '../finding.ts';
+import type { InjectionSpec, Template } from '../model.ts';
 import { whyBadField } from './field-names.ts';
-import { below, quote, type Site } from './finding.ts';
 import { LATER } from './later.ts';
-import type { InjectionSpec, Template } from './model.ts';
 import { readSurfaces, readToken, type SurfaceUse, type TokenUse } from './read-placeholders.ts';
 import type { RawInjection, RawPlaceholder } from './schema.ts';
 import { parseTemplate, type TemplateUse } from './templates.ts';

@@ -1,5 +1,5 @@
-import { below, quote, type Site } from './finding.ts';
-import { readPath } from './paths.ts';
+import { below, quote, type Site } from '../finding.ts';
+import { readPath } from '../paths.ts';
 import type { RawRule } from './schema.ts';
 
 const LENGTH_MAX = 2_048;

@@ -1,5 +1,5 @@
-import { hyphened } from '../headers/field-list.ts';
-import { below, quote, type Site } from './finding.ts';
+import { hyphened } from '../../headers/field-list.ts';
+import { below, quote, type Site } from '../finding.ts';
 
 /** RFC 9110 section 5.1: a field name is a token. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Finding, Place, PolicySpec, SandboxSpec } from '../model.ts';
 import { mergeUnnamed } from './merge.ts';
-import type { Finding, Place, PolicySpec, SandboxSpec } from './model.ts';
 
 export interface SandboxesReading {
   /** In the order of their names; without those that have an error. */

@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
-import { below, nearest, quote, type Site } from './finding.ts';
+import { below, nearest, quote, type Site } from '../finding.ts';
+import type { Place, RuleSpec, SecretSource, SecretSpec } from '../model.ts';
 import { covers, readHosts } from './host-patterns.ts';
 import type { SecretUse } from './injection-entry.ts';
-import type { Place, RuleSpec, SecretSource, SecretSpec } from './model.ts';
 import type { RawSecret } from './schema.ts';
 import { SECRET_NAME } from './templates.ts';
 

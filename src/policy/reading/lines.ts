@@ -1,4 +1,4 @@
-import type { Place } from './model.ts';
+import type { Place } from '../model.ts';
 
 /**
  * Turns offsets of a text into places, as editors count: lines end with LF (a CR before it belongs to the line end), columns are

@@ -1,7 +1,7 @@
-import { hyphened } from '../headers/field-list.ts';
-import { below, quote, type Site } from './finding.ts';
+import { hyphened } from '../../headers/field-list.ts';
+import { below, quote, type Site } from '../finding.ts';
+import type { InjectionSpec } from '../model.ts';
 import { EntryReader, type Found, type SecretUse } from './injection-entry.ts';
-import type { InjectionSpec } from './model.ts';
 import type { SurfaceUse, TokenUse } from './read-placeholders.ts';
 import type { RawInjection } from './schema.ts';
 
