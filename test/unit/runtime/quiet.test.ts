@@ -20,8 +20,8 @@ describe('a quiet reading', () => {
     expect(await readQuiet({ read, isSame, known: null, changedMs: never })).toBe('whole');
     expect(readAtMs).toHaveLength(4);
     const gapsMs = readAtMs.slice(1).map((at, index) => at - (readAtMs[index] ?? 0));
-    // Timers of Node may be a millisecond early.
-    for (const gapMs of gapsMs) expect(gapMs).toBeGreaterThan(98);
+    // Seen from here, and on a busy machine: what is exact is the wait inside.
+    for (const gapMs of gapsMs) expect(gapMs).toBeGreaterThan(90);
   });
 
   it('needs no second look at what is in force already', async () => {
@@ -37,6 +37,6 @@ describe('a quiet reading', () => {
     // A file that is written to until `lastMs`.
     const changedMs = (): number => Math.min(performance.now(), lastMs);
     await readQuiet({ read, isSame, known: null, changedMs });
-    expect((readAtMs[1] ?? 0) - startedMs).toBeGreaterThan(348);
+    expect((readAtMs[1] ?? 0) - startedMs).toBeGreaterThan(340);
   });
 });
