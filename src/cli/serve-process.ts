@@ -14,9 +14,11 @@ export async function serveUntilSignal(sources: Sources): Promise<number> {
   const log = new Log(stderr, 'info');
   try {
     const server = new Server(sources, log);
+    // A person is greeted; whatever else reads our errors reads JSON from the first line on.
+    log.silent = process.stderr.isTTY;
     await server.start();
-    // A person reads this; whatever else reads stdout reads audit lines.
-    if (process.stderr.isTTY) process.stderr.write(greetingText(server.greeting()));
+    if (log.silent) process.stderr.write(greetingText(server.greeting()));
+    log.silent = false;
     await stopSignal(server);
     log.info('stopping');
     await server.stop();

@@ -33,6 +33,7 @@ export class ServeError extends Error {
 /** One running proxy: the runtime, the data path and what is recorded, wired together, and the order in which they start and stop. */
 export class Server {
   readonly runtime: Runtime;
+  readonly #sources: Sources;
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #open = new OpenSet();
@@ -43,6 +44,7 @@ export class Server {
   #adminAddresses: readonly ListenAddress[] = [];
 
   constructor(sources: Sources, log: Log) {
+    this.#sources = sources;
     this.#log = log;
     this.#metrics = new Metrics({
       version: VERSION,
@@ -118,6 +120,7 @@ export class Server {
       version: VERSION,
       program: relative(process.cwd(), process.argv[1] ?? '') || 'postern',
       proxyListeners: this.#listeners.map(({ address }) => address.text),
+      listenOverridden: this.#sources.overrides.proxy !== undefined,
       adminListeners: this.#adminAddresses.map(({ text }) => text),
       caFile: authority.paths.ca,
       caCreated: authority.created,

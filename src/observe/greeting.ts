@@ -7,6 +7,8 @@ export interface Greeting {
   /** How this program is called from the current folder, e.g. `dist/postern.js`. */
   readonly program: string;
   readonly proxyListeners: readonly string[];
+  /** They come from `--listen` and not from postern.yaml. */
+  readonly listenOverridden: boolean;
   readonly adminListeners: readonly string[];
   readonly caFile: string;
   /** The CA was made by this start: no client trusts it yet. */
@@ -36,8 +38,14 @@ export function greetingText(greeting: Greeting): string {
     ['audit', greeting.audit],
   ];
   const table = rows.map(([name, value]) => `  ${name.padEnd(11)}${value}`).join('\n');
-  const copy = `In the shell of what shall go out through it:\n\n  eval "$(${greeting.program} env)"`;
+  const copy = `In the shell of what shall go out through it:\n\n  eval "$(${greeting.program} env${proxyFlag(greeting)})"`;
   return `${[`postern ${greeting.version}`, table, ...findingsText(greeting.findings), copy].join('\n\n')}\n`;
+}
+
+/** `env` reads postern.yaml, and the defaults without one: it is told only of what a flag of `serve` changed. */
+function proxyFlag({ proxyListeners, listenOverridden }: Greeting): string {
+  const [first] = proxyListeners;
+  return listenOverridden && first !== undefined ? ` --proxy http://${first}` : '';
 }
 
 const adminUrl = (listener: string): string =>

@@ -65,6 +65,8 @@ const FIELDS = Object.keys({
 export class Log {
   readonly #sink: LineSink;
   #threshold: number;
+  /** A person is being told the same in words. */
+  silent = false;
 
   constructor(sink: LineSink, level: LogLevel) {
     this.#sink = sink;
@@ -96,7 +98,7 @@ export class Log {
   }
 
   #write(level: LogLevel, message: string, fields: LogFields): void {
-    if (NUMBER_BY_LEVEL[level] < this.#threshold) return;
+    if (this.silent || NUMBER_BY_LEVEL[level] < this.#threshold) return;
     let line = `{"level":${NUMBER_BY_LEVEL[level]},"time":"${timestamp(Date.now())}"`;
     for (const name of FIELDS) {
       const value = fields[name];

@@ -4,7 +4,8 @@ import { place } from '../../support/specs.ts';
 
 const greeting: Greeting = {
   version: '1.2.3',
-  program: 'npx postern',
+  listenOverridden: false,
+  program: 'dist/postern.js',
   proxyListeners: ['127.0.0.1:8080'],
   adminListeners: ['127.0.0.1:9464', 'unix:/run/admin.sock'],
   caFile: 'certs/ca.pem',
@@ -34,7 +35,7 @@ describe('the greeting', () => {
 
 In the shell of what shall go out through it:
 
-  eval "$(npx postern env)"
+  eval "$(dist/postern.js env)"
 `);
   });
 
