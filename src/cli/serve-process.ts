@@ -16,10 +16,14 @@ export async function serveUntilSignal(sources: Sources): Promise<number> {
     const server = new Server(sources, log);
     // A person is greeted; whatever else reads our errors reads JSON from the first line on.
     log.silent = process.stderr.isTTY;
+    const started = Promise.withResolvers<void>();
+    // Before anything listens: a signal that nobody handles ends the process, and a supervisor sends the first as soon as it sees the port.
+    const stopped = stopSignal(server, started.promise);
     await server.start();
+    started.resolve();
     if (log.silent) process.stderr.write(greetingText(server.greeting()));
     log.silent = false;
-    await stopSignal(server);
+    await stopped;
     log.info('stopping');
     await server.stop();
     return 0;
@@ -34,10 +38,10 @@ export async function serveUntilSignal(sources: Sources): Promise<number> {
   }
 }
 
-/** Answers signals until one asks to stop. A second one of those ends the process at once, as signals do. */
-function stopSignal(server: Server): Promise<void> {
-  process.on('SIGHUP', () => void server.runtime.reload('SIGHUP'));
-  process.on('SIGUSR2', () => server.reopenAudit());
+/** Answers signals until one asks to stop; each once the start is over. A second one to stop ends the process at once, as signals do. */
+function stopSignal(server: Server, started: Promise<void>): Promise<void> {
+  process.on('SIGHUP', () => void started.then(() => server.runtime.reload('SIGHUP')));
+  process.on('SIGUSR2', () => void started.then(() => server.reopenAudit()));
   // With --disable-sigusr1 its default is to end the process; a log rotator that is set up wrong must not do that.
   process.on('SIGUSR1', () => {});
   return new Promise((resolve) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
 import { startDns } from '../support/dns.ts';
-import { startPostern } from '../support/postern.ts';
+import { launchPostern, startPostern } from '../support/postern.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { startScene } from '../support/scene.ts';
 
@@ -82,5 +82,13 @@ describe('SIGTERM', () => {
     client.socket.destroy();
     await expect(postern.until(() => undefined)).rejects.toThrow(/postern ended \(0\)/);
     expect(performance.now() - startedMs).toBeLessThan(3_000);
+  });
+
+  it('as soon as the proxy listens stops it in order, and SIGHUP and SIGUSR2 do not end it', async () => {
+    const postern = launchPostern({ policies: 'version: 1\nrules: []\n' });
+    await postern.logged(/"msg":"listening"/);
+    for (const signal of ['SIGHUP', 'SIGUSR2', 'SIGTERM'] as const) postern.child.kill(signal);
+    await expect(postern.until(() => undefined)).rejects.toThrow(/postern ended \(0\)/);
+    expect(postern.stderr).toContain('"msg":"stopping"');
   });
 });
