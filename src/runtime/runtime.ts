@@ -113,7 +113,11 @@ export class Runtime {
   /** Reads everything and puts the first generation in force. @throws StartError */
   async start(): Promise<Snapshot> {
     const startedMs = performance.now();
-    const reading = await this.#readOnce();
+    const reading = await this.#readOnce().catch((error: unknown) => {
+      if (!(error instanceof LoadError)) throw error;
+      const place = { file: this.#options.sources.settingsFile, line: 1, column: 1 };
+      throw new StartError([{ level: 'error', place, path: '', text: error.message }]);
+    });
     if (reading.settings === null) throw new StartError(reading.findings);
     const findings = findingsOf(reading);
     if (reading.authority instanceof AuthorityError || reading.trust.kind === 'refused') throw new StartError(findings);
@@ -185,7 +189,7 @@ export class Runtime {
     const startedMs = performance.now();
     const kind = await this.#attempt(reason).catch((error: unknown): Outcome['kind'] => {
       if (error instanceof LoadError) log.error('the files could not be read', { code: error.code });
-      else log.error('the reload failed, which is a bug', { stack: stackOf(error) });
+      else log.error('a reload failed, which is a bug', { stack: stackOf(error) });
       return 'refused';
     });
     const durationMs = performance.now() - startedMs;
