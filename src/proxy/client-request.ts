@@ -22,6 +22,8 @@ export interface AnswerHead {
   /** Without hop-by-hop fields. */
   readonly fields: FieldList;
   readonly length: AnswerLength;
+  /** No request is wanted after this one, where the protocol lets us say so. */
+  readonly last?: boolean;
 }
 
 /**
@@ -37,6 +39,8 @@ export interface ClientRequest {
   body(framing: Framing): BodySource | null;
   /** True once the whole body was taken, or there was none: another request may follow. */
   readonly bodyTaken: boolean;
+  /** The client is gone: nothing can be told it any more. */
+  readonly gone: boolean;
   /** The final head was given to `sendHead`: an error can no longer be told, only shown by `cutOff`. */
   readonly headSent: boolean;
   /** Called if the client leaves before the exchange is over. */

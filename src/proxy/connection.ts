@@ -31,10 +31,6 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     this.services = services;
   }
 
-  get idle(): boolean {
-    return this.#flight === null && this.#opaque === null;
-  }
-
   /** Serves requests to the proxy itself: HTTP with absolute-form targets, until a CONNECT makes it a tunnel. */
   async serve(): Promise<void> {
     const { entrance } = this;
@@ -51,23 +47,25 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     if (found.kind === 'sandbox') admit(this, found.name);
   }
 
-  /** Serves the requests of one wire, one after another, until either side is done. */
-  async serveRequests(wire: Wire, passage: Passage): Promise<void> {
+  /** Serves the requests of one wire, one after another, until either side is done. Resolves with their number. */
+  async serveRequests(wire: Wire, passage: Passage): Promise<number> {
     this.#wire = wire;
     this.#passage = passage;
     const client = new H1Client(wire, this.services.runtime.current.settings.limits);
     this.#client = client;
     if (this.services.open.draining) client.drain();
-    for (;;) {
+    for (let count = 0; ; count++) {
       const request = await client.next();
-      if (request === null) return;
+      if (request === null) return count;
       if (passage.tunnel === null && request.head.kind === 'request' && request.head.method === 'CONNECT') {
         // Whatever comes of it, it leaves the request behind: as a tunnel that is over, or as a refusal.
-        if ((await tunnel(request, client, passage, this)) === 'over') return;
+        if ((await tunnel(request, client, passage, this)) === 'over') return count + 1;
       } else {
         await exchange(request, passage, this);
       }
-      if (!request.persists) return closeGently(wire);
+      if (request.persists) continue;
+      closeGently(wire);
+      return count + 1;
     }
   }
 
@@ -100,6 +98,7 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
   }
 
   drain(): void {
-    this.#client?.drain();
+    if (this.#opaque === null) this.#client?.drain();
+    else this.#opaque.drain();
   }
 }

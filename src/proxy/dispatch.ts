@@ -118,7 +118,7 @@ function moveBody(
   const done = (failure: BodyFailure): void => {
     sent.done = failure === null;
     if (failure !== null) flight.cut(failure);
-    else wire.expireIn(attempt.responseHeadMs);
+    else wire.expireIn(flight.client.headSent ? attempt.idleMs : attempt.responseHeadMs);
   };
   const moved = body.moveTo(sink, onBytes);
   if (moved instanceof Promise) void moved.then(done);

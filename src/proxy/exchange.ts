@@ -56,5 +56,5 @@ function fail(flight: Flight, error: ProxyError): void {
   flight.upstream?.wire.destroy();
   noteFailure(record, error);
   if (client.headSent) client.cutOff();
-  else reply(client, record, error);
+  else if (!client.gone) reply(client, record, error);
 }

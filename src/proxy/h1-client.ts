@@ -1,7 +1,7 @@
 import { type FieldList, hasToken } from '../headers/field-list.ts';
 import { responseWithoutHopByHop } from '../headers/hop-by-hop.ts';
 import { bodyReader } from '../http1/body-reader.ts';
-import type { Framing } from '../http1/framing.ts';
+import { type Framing, requestFraming } from '../http1/framing.ts';
 import { HeadCutter, type HeadLimits } from '../http1/head.ts';
 import { parseRequestHead, type RequestHead } from '../http1/request-head.ts';
 import { type Refused, refused } from '../http1/syntax.ts';
@@ -164,6 +164,10 @@ export class H1Request implements ClientRequest {
     this.#limits = limits;
   }
 
+  get gone(): boolean {
+    return this.#client.wire.gone;
+  }
+
   /** Whether another request may follow on the connection, as far as the answer sent so far goes. */
   get persists(): boolean {
     return this.#persists && this.bodyTaken;
@@ -200,10 +204,11 @@ export class H1Request implements ClientRequest {
 
   sendHead(head: AnswerHead): BodySink {
     this.headSent = true;
+    if (!this.bodyTaken && isBodiless(this.head)) this.bodyTaken = true;
     const old = this.head.kind === 'refused' || this.head.version === '1.0';
     const chunked = head.length === 'chunked' && !old;
     const bounded = chunked || head.length === 'none' || head.length === 'declared';
-    this.#persists = bounded && this.bodyTaken && !this.#client.draining && wantsMore(this.head);
+    this.#persists = bounded && this.bodyTaken && head.last !== true && !this.#client.draining && wantsMore(this.head);
     const framing = (chunked ? 'Transfer-Encoding: chunked\r\n' : '') + connectionField(this.#persists, old);
     this.#client.wire.writeText(responseHeadText(head.status, head.reason, head.fields, framing));
     return new H1Sink(this.#client.wire, chunked ? 'chunked' : 'plain', responseWithoutHopByHop);
@@ -231,3 +236,10 @@ function connectionField(persists: boolean, old: boolean): string {
   if (persists) return old ? 'Connection: keep-alive\r\n' : '';
   return old ? '' : 'Connection: close\r\n';
 }
+
+/**
+ * Refused before anybody asked for its body, a request without one leaves the connection as good as before. What follows a CONNECT may
+ * be meant for the tunnel that is refused.
+ */
+const isBodiless = (head: RequestHead | Refused): boolean =>
+  head.kind === 'request' && head.method !== 'CONNECT' && requestFraming(head).kind === 'none';

@@ -7,7 +7,7 @@ import { type ClientHello, readClientHello } from '../tls/client-hello.ts';
 import { Wire } from '../wire/wire.ts';
 import { firstBytes } from './first-bytes.ts';
 import type { H1Client } from './h1-client.ts';
-import { type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
+import { type OpaqueRun, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
 import type { Passage, TunnelTarget } from './passage.ts';
 import { noteFailure } from './record.ts';
 import { hostFieldOf } from './target.ts';
@@ -36,35 +36,48 @@ export async function intercept(
   if (!opening.opened) wire.writeText(TUNNEL_OPEN);
   record.status = 200;
   try {
-    const { limits } = opening.snapshot.settings;
-    const speech = await firstBytes(wire, limits.clientHeadMs, detect);
-    if (speech === null) {
-      wire.destroy();
-      return 'over';
-    }
-    if (speech.kind === 'other') throw protocolDenied(speech.why);
-    if (speech.kind === 'http') {
-      await connection.serveRequests(wire, {
-        ...passage,
-        tunnel: tunnelFor('http', opening, null),
-        standing: null,
-      });
-      return 'over';
-    }
-    checkName(speech.hello, opening);
-    const secure = await handshake(wire, opening);
-    const tls = (secure.socket as TLSSocket).getProtocol();
-    await connection.serveRequests(secure, {
-      ...passage,
-      tunnel: tunnelFor('https', opening, tls),
-      standing: null,
-    });
+    const served = await serveInside(opening, wire, passage, connection);
+    // Requests have lines of their own; a tunnel that carried none has this one.
+    if (served === 0) connection.services.observer.concluded({ ...record, decision: 'allow' });
   } catch (thrown) {
     noteFailure(record, toProxyError(thrown, 'handshake'));
     wire.destroy();
     connection.services.observer.concluded(record);
   }
   return 'over';
+}
+
+/** Serves what is spoken in the tunnel; resolves with the number of requests. */
+async function serveInside(
+  opening: Opening,
+  wire: Wire,
+  passage: Passage,
+  connection: TunnelConnection,
+): Promise<number> {
+  const silence: OpaqueRun = { judge: () => null, cut: () => wire.destroy(), drain: () => wire.destroy() };
+  connection.runs(silence);
+  const speech = await firstBytes(wire, opening.snapshot.settings.limits.clientHeadMs, detect);
+  connection.runs(null);
+  if (speech === null) {
+    wire.destroy();
+    return 0;
+  }
+  if (speech.kind === 'other') throw protocolDenied(speech.why);
+  if (speech.kind === 'http') {
+    return await connection.serveRequests(wire, {
+      ...passage,
+      tunnel: tunnelFor('http', opening, null),
+      standing: null,
+    });
+  }
+  checkName(speech.hello, opening);
+  const secure = await handshake(wire, opening);
+  const tls = (secure.socket as TLSSocket).getProtocol();
+  return await connection.serveRequests(secure, {
+    ...passage,
+    tunnel: tunnelFor('https', opening, tls),
+    standing: null,
+  });
 }
 
 function tunnelFor(scheme: Scheme, { host, port }: Opening, tls: string | null): TunnelTarget {

@@ -141,6 +141,9 @@ class OpaqueTunnel implements OpaqueRun {
     }
   }
 
+  /** Whether anything would be lost cannot be seen from outside. */
+  drain(): void {}
+
   cut(error: ProxyError): void {
     this.error ??= error;
     this.#client.destroy();

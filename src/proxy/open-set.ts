@@ -5,8 +5,6 @@ import type { Snapshot } from '../runtime/snapshot.ts';
 export interface OpenConnection {
   /** The sandbox it was counted for; null before that is known. */
   readonly sandbox: string | null;
-  /** True between two requests, and while nothing was ever asked: it can be closed without loss. */
-  readonly idle: boolean;
   /** Judges what runs now under another generation; null if it may go on. */
   judge(next: Snapshot): ProxyError | null;
   /** Ends it: what runs gets this error as its answer or its end. */

@@ -27,13 +27,16 @@ export interface Opening extends Asked {
 export interface OpaqueRun {
   judge(next: Snapshot): ProxyError | null;
   cut(error: ProxyError): void;
+  /** No more may begin: ends it, if nothing would be lost by that. */
+  drain(): void;
 }
 
 /** The connection that a tunnel is opened on, as far as the tunnel needs it. */
 export interface TunnelConnection extends CountedConnection {
   readonly entrance: Entrance;
   runs(opaque: OpaqueRun | null): void;
-  serveRequests(wire: Wire, passage: Passage): Promise<void>;
+  /** Resolves with the number of requests that came. */
+  serveRequests(wire: Wire, passage: Passage): Promise<number>;
 }
 
 /** Who wants to go where, for judging its addresses. */

@@ -25,6 +25,8 @@ export function reply(client: ClientRequest, record: ExchangeRecord, error: Prox
     reason: error.code,
     fields,
     length: isHead ? 'none' : 'declared',
+    // A connection that is one too many is not kept.
+    last: RETRY_CODES.has(error.code),
   });
   if (!isHead) sink.write(body);
   sink.end([]);

@@ -17,6 +17,8 @@ const IDLE_MS = 60_000;
  */
 const FRESH_MS = 4_000;
 const IDLE_PER_ORIGIN_MAX = 256;
+/** A wildcard rule has as many origins as a sandbox can think of. */
+const IDLE_MAX = 4_096;
 const ORIGINS_MAX = 10_000;
 
 /** What a dial needs from the generation of the request. */
@@ -41,6 +43,7 @@ export class Pool {
   readonly #observer: Observer;
   #allows: Allows = () => true;
   #swaps = 0;
+  #idleCount = 0;
 
   constructor(observer: Observer) {
     this.#observer = observer;
@@ -62,6 +65,7 @@ export class Pool {
     if (upstream === undefined) return null;
     if (!repeatable && performance.now() - upstream.idleSinceMs > FRESH_MS) return null;
     origin.idle.pop();
+    this.#idleCount--;
     upstream.wire.expireNever();
     upstream.uses++;
     return upstream;
@@ -88,14 +92,15 @@ export class Pool {
   /** Gives a connection back after an exchange that left it clean. */
   release(origin: OriginPool, upstream: H1Upstream): void {
     const { wire } = upstream;
-    const isFull = origin.forgotten || origin.idle.length >= IDLE_PER_ORIGIN_MAX;
+    const isFull = origin.forgotten || origin.idle.length >= IDLE_PER_ORIGIN_MAX || this.#idleCount >= IDLE_MAX;
     if (wire.gone || wire.ended || wire.inbox.length > 0 || isFull || !this.#isAllowed(origin, upstream)) {
       wire.destroy();
       return;
     }
     upstream.idleSinceMs = performance.now();
     origin.idle.push(upstream);
-    wire.give(new IdleWatch(origin, upstream));
+    this.#idleCount++;
+    wire.give(new IdleWatch(upstream, () => this.#lost(origin, upstream)));
     wire.expireIn(IDLE_MS);
   }
 
@@ -122,10 +127,11 @@ export class Pool {
     this.#origins.clear();
   }
 
-  get idleCount(): number {
-    let count = 0;
-    for (const origin of this.#origins.values()) count += origin.idle.length;
-    return count;
+  #lost(origin: OriginPool, upstream: H1Upstream): void {
+    const at = origin.idle.indexOf(upstream);
+    if (at < 0) return;
+    origin.idle.splice(at, 1);
+    this.#idleCount--;
   }
 
   #forgetUnused(): void {
@@ -138,23 +144,17 @@ export class Pool {
 }
 
 class IdleWatch implements WireOwner {
-  readonly #origin: OriginPool;
   readonly #upstream: H1Upstream;
+  readonly onGone: () => void;
 
-  constructor(origin: OriginPool, upstream: H1Upstream) {
-    this.#origin = origin;
+  constructor(upstream: H1Upstream, onGone: () => void) {
     this.#upstream = upstream;
+    this.onGone = onGone;
   }
 
   /** RFC 9112 section 9.2 has no answer without a request: such bytes would be read as the answer to the next client's. */
   onReadable(): void {
     this.#upstream.wire.destroy();
-  }
-
-  onGone(): void {
-    const { idle } = this.#origin;
-    const at = idle.indexOf(this.#upstream);
-    if (at >= 0) idle.splice(at, 1);
   }
 
   onDeadline(): void {

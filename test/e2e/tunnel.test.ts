@@ -318,3 +318,32 @@ describe('the upstream', () => {
     expect(closed.connections).toHaveLength(0);
   });
 });
+
+describe('the audit', () => {
+  it('has a line for an intercepted tunnel that carried no request, and none for one that did', async () => {
+    const { postern, authority, tunnel } = await startScene({ origin: { onConnection: answering(OK) } });
+    const silent = await connectTunnel(postern.proxyPort, authority);
+    silent.socket.destroy();
+    expect(await postern.audited({ protocol: 'tunnel' })).toMatchObject({
+      decision: 'allow',
+      host: 'origin.test',
+      status: 200,
+    });
+    const client = await tunnel();
+    client.send(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    await client.take(/ok$/);
+    client.socket.destroy();
+    await postern.audited({ protocol: 'h1', status: 200 });
+    await postern.stop();
+    expect(postern.audit.map(({ protocol }) => protocol)).toEqual(['tunnel', 'h1']);
+  });
+
+  it('has no status for an answer that nobody was there to get', async () => {
+    const { postern, origin, authority, tunnel } = await startScene();
+    const client = await tunnel();
+    client.send(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    await (await origin.next()).until(/\r\n\r\n$/);
+    client.socket.destroy();
+    expect(await postern.audited({ protocol: 'h1' })).toMatchObject({ status: null, code: 'REQUEST_INVALID' });
+  });
+});

@@ -16,6 +16,7 @@ function client(method: string): ClientRequest & { readonly told: { head: Answer
     protocol: 'h1',
     head: { kind: 'request', method, target: '/', version: '1.1', fields: [field('Host', 'a.test')] },
     startedMs: 0,
+    gone: false,
     bodyTaken: true,
     headSent: false,
     body: () => null,
