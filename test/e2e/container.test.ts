@@ -69,7 +69,9 @@ beforeAll(() => {
 function copyToImage(instruction: Instruction): void {
   const { from, owner, sources, target } = readCopy(instruction);
   expect(from).toBe('build');
-  for (const source of sources.flatMap((pattern) => globSync(join(folder, pattern)))) {
+  const found = sources.map((pattern) => [pattern, globSync(join(folder, pattern))] as const);
+  expect(found.filter(([, paths]) => paths.length === 0)).toEqual([]);
+  for (const source of found.flatMap(([, paths]) => paths)) {
     const path = join(image, work, target, target === './' ? basename(source) : '');
     cpSync(realpathSync(source), path, { recursive: true, mode: constants.COPYFILE_FICLONE });
     if (owner !== null && isRoot) chownSync(path, IMAGE_UID, IMAGE_UID);

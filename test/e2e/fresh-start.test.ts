@@ -89,15 +89,15 @@ describe('serve in an empty folder', () => {
   it('makes its CA, allows nothing, and takes a policy that appears', async () => {
     const folder = temporaryFolder();
     const postern = await serveIn(folder);
-    expect(modeOf(join(folder, 'certs/ca-key.pem'))).toBe(0o600);
-    expect(modeOf(join(folder, 'certs/ca.pem'))).toBe(0o644);
-    expect(readFileSync(join(folder, 'certs/bundle.pem'), 'utf8').startsWith(postern.ca)).toBe(true);
     expect(await askedFor(postern, 'localhost:1')).toMatch(/^HTTP\/1\.1 503 POLICY_UNAVAILABLE/);
     postern.write('policies/first.yaml', 'version: 1\nrules: [{ hosts: [localhost], ports: [1] }]\n');
     await postern.logged(/"generation":2,.*a new generation is in force/);
     // Allowed now, and refused for its address only.
     expect(await askedFor(postern, 'localhost:1')).toMatch(/^HTTP\/1\.1 403 ADDRESS_DENIED/);
     expect(await postern.stop()).toBe(0);
+    expect(modeOf(join(folder, 'certs/ca-key.pem'))).toBe(0o600);
+    expect(modeOf(join(folder, 'certs/ca.pem'))).toBe(0o644);
+    expect(readFileSync(join(folder, 'certs/bundle.pem'), 'utf8').startsWith(postern.ca)).toBe(true);
     expect(existsSync(join(folder, 'postern.yaml'))).toBe(false);
   });
 

@@ -15,10 +15,15 @@ export function suiteFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'postern-test-'));
   chmodSync(folder, 0o755);
   afterAll(() => {
-    // Of what a test made read-only nothing could be removed by a user that is not root.
-    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
-      if (entry.isDirectory()) chmodSync(join(entry.parentPath, entry.name), 0o755);
+    makeWritable(folder);
     rmSync(folder, { recursive: true, force: true });
   });
   return folder;
+}
+
+/** Of what a test made read-only nothing could be removed by a user that is not root. Links are not followed. */
+function makeWritable(folder: string): void {
+  chmodSync(folder, 0o755);
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) makeWritable(join(folder, entry.name));
 }
