@@ -8,6 +8,7 @@ import { Metrics } from '../observe/metrics.ts';
 import { Recorder } from '../observe/observer.ts';
 import { Scrape } from '../observe/scrape.ts';
 import type { Liveness } from '../observe/status.ts';
+import { connectionsWithinDescriptors } from '../proxy/descriptors.ts';
 import { judgeAddress } from '../proxy/judge-again.ts';
 import { listen, type ProxyListener } from '../proxy/listener.ts';
 import { OpenSet } from '../proxy/open-set.ts';
@@ -42,6 +43,7 @@ export class Server {
   #pool: Pool | null = null;
   #listeners: readonly ProxyListener[] = [];
   #adminAddresses: readonly ListenAddress[] = [];
+  #isUp = false;
 
   constructor(sources: Sources, log: Log) {
     this.#sources = sources;
@@ -81,20 +83,22 @@ export class Server {
     observer.auditRequired = first.settings.log.auditRequired;
     const pool = new Pool(observer);
     this.#pool = pool;
-    const services: Services = { runtime: this.runtime, pool, observer, open: this.#open };
+    const connectionsMax = this.#connectionsMax(first);
+    const services: Services = { runtime: this.runtime, pool, observer, open: this.#open, connectionsMax };
+    this.runtime.onSwap((next, previous) => {
+      observer.auditRequired = next.settings.log.auditRequired;
+      this.#judgeAgain(next, previous, pool);
+    });
     const { listen: wanted, admin } = first.settings;
     this.#listeners = await Promise.all(wanted.proxy.map((at) => bound('listen.proxy', at, listen(at, services))));
     this.#adminAddresses = await Promise.all(
       admin.listen.map((at) => bound('admin.listen', at, this.#admin.listen(at))),
     );
+    // Said to be up only once an edit would be seen and bundle.pem is there for the clients.
+    await Promise.all([this.runtime.watch(), this.#refreshBundle()]);
+    this.#isUp = true;
     for (const { address } of this.#listeners) this.#log.info('listening', { listener: address.text });
     for (const { text } of this.#adminAddresses) this.#log.info('admin listening', { listener: text });
-    this.runtime.onSwap((next, previous) => {
-      observer.auditRequired = next.settings.log.auditRequired;
-      this.#judgeAgain(next, previous, pool);
-    });
-    await this.runtime.watch();
-    await this.#refreshBundle();
   }
 
   reopenAudit(): void {
@@ -138,7 +142,7 @@ export class Server {
 
   #liveness(): Liveness {
     return {
-      ready: this.#adminAddresses.length > 0,
+      ready: this.#isUp,
       draining: this.#open.draining,
       proxyListeners: this.#listeners.map(({ address }) => address.text),
       adminListeners: this.#adminAddresses.map(({ text }) => text),
@@ -147,6 +151,17 @@ export class Server {
       auditDropped: this.#audit?.dropped ?? 0,
       auditHealthy: this.#audit?.healthy ?? false,
     };
+  }
+
+  /** SEMANTICS.md 13: the effective number of connections is capped by the descriptor limit, with a warning. */
+  #connectionsMax({ settings }: Snapshot): number {
+    const most = connectionsWithinDescriptors();
+    if (most < settings.limits.connections) {
+      this.#log.warn('the descriptor limit (ulimit -n) allows fewer connections than limits.connections', {
+        count: most,
+      });
+    }
+    return most;
   }
 
   #judgeAgain(next: Snapshot, previous: Snapshot, pool: Pool): void {

@@ -12,9 +12,7 @@ export type AnswerLength =
   /** Content-Length is among the fields. */
   | 'declared'
   /** Only its end will tell: chunks where the client reads them, else the end of the connection. */
-  | 'chunked'
-  /** The end of the connection tells, since it was so upstream. */
-  | 'close';
+  | 'chunked';
 
 export interface AnswerHead {
   readonly status: number;

@@ -54,9 +54,9 @@ function accept(socket: Socket, listener: ListenAddress, services: Services): vo
   connection.serve().catch((thrown: unknown) => turnAway(wire, entrance, toProxyError(thrown, 'accept'), services));
 }
 
-function refusalOf({ open, runtime, observer }: Services): ProxyError | null {
+function refusalOf({ open, runtime, observer, connectionsMax }: Services): ProxyError | null {
   if (open.draining) return new ProxyError('DRAINING', { stage: 'accept', side: 'proxy' });
-  if (open.size >= runtime.current.settings.limits.connections)
+  if (open.size >= Math.min(runtime.current.settings.limits.connections, connectionsMax))
     return new ProxyError('OVERLOADED', { stage: 'accept', side: 'proxy' });
   if (!observer.accepting)
     return new ProxyError('OVERLOADED', { stage: 'accept', side: 'proxy', reason: 'audit lines cannot be written' });

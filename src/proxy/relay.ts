@@ -10,11 +10,15 @@ import type { Route } from './resolve-route.ts';
 import type { Services } from './services.ts';
 import { upgrade } from './upgrade.ts';
 
+/**
+ * An answer that ended with its connection is sent on in chunks: only then can every client see that one was cut (RFC 9112 section 9.8 has it
+ * complete only after an orderly end, which most clients do not look for), and keep its own connection.
+ */
 const LENGTHS: Readonly<Record<Framing['kind'], AnswerLength>> = {
   none: 'none',
   length: 'declared',
   chunked: 'chunked',
-  close: 'close',
+  close: 'chunked',
 };
 
 /**

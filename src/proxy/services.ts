@@ -11,4 +11,6 @@ export interface Services {
   readonly observer: Observer;
   /** Everything that is open, to be judged again at each swap and waited for at the end. */
   readonly open: OpenSet;
+  /** As many client connections as there are descriptors for; `limits.connections` may ask for fewer. */
+  readonly connectionsMax: number;
 }

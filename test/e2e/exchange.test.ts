@@ -120,22 +120,36 @@ describe('an exchange through an intercepted tunnel', () => {
     await client.until(/text\/event-stream\r\n/);
     for (const event of ['data: 1\n\n', 'data: 2\n\n']) {
       connection.socket.write(event);
-      await client.until(new RegExp(`${event.trim()}\\n\\n$`));
+      await client.until(new RegExp(`\\r\\n9\\r\\n${event.trim()}\\n\\n\\r\\n$`));
     }
     connection.socket.end();
-    await client.untilEnded();
+    await client.until(/\r\n0\r\n\r\n$/);
   });
 
-  it('shows its client an end without close_notify as one, since the answer may have been cut', async () => {
+  it('sends an answer that ends with its connection in chunks, so that its end shows whether it is whole', async () => {
+    const { origin, authority, tunnel } = await startScene();
+    const client = await tunnel();
+    client.send(get(authority));
+    const first = await origin.next();
+    await first.until(/\r\n\r\n$/);
+    first.socket.end('HTTP/1.1 200 OK\r\n\r\nall of it');
+    expect(await client.take(/0\r\n\r\n$/)).toBe(
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nall of it\r\n0\r\n\r\n',
+    );
+    client.send(get(authority, '/again'));
+    await (await origin.next()).until(/GET \/again /);
+  });
+
+  it('never completes an answer that ended with its connection, but without close_notify', async () => {
     const { postern, origin, authority, tunnel } = await startScene();
     const client = await tunnel();
     client.send(get(authority));
     const connection = await origin.next();
     await connection.until(/\r\n\r\n$/);
     connection.socket.write('HTTP/1.1 200 OK\r\n\r\nhalf of it');
-    await client.until(/half of it$/);
+    await client.until(/half of it\r\n$/);
     connection.socket.destroy();
-    await client.untilEnded();
+    expect(await client.untilEnded()).toMatch(/half of it\r\n$/);
     expect(await postern.audited({ host: 'origin.test' })).toMatchObject({ code: 'UPSTREAM_RESET' });
   });
 

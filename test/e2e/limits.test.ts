@@ -248,6 +248,16 @@ describe('connections', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
   });
 
+  it('are capped by the descriptor limit, with a warning', async () => {
+    const postern = await startPostern({ policies: 'version: 1\nrules: []\n', ...loopback(), descriptors: 100 });
+    await postern.logged(/ulimit -n[^\n]*/);
+    const clients = await Promise.all(Array.from({ length: 18 }, () => connectRaw(postern.proxyPort)));
+    await connectionCount(postern, 18);
+    const oneMore = await connectRaw(postern.proxyPort);
+    expect(await oneMore.untilEnded()).toMatch(overloaded);
+    expect(clients.every(({ ended }) => !ended)).toBe(true);
+  });
+
   it('of a sandbox that tokens tell are counted from the request that tells, tunnels and plain HTTP alike', async () => {
     const origin = await startOrigin({ tls: certificateFor('origin.test'), onConnection: answering(OK) });
     const policies = `version: 1

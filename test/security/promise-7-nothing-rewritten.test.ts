@@ -31,7 +31,7 @@ const REQUESTS: readonly (readonly [what: string, sent: string, received: string
   ],
   [
     'every printable character in the target',
-    `GET /a%2fb/%E2%82%AC/$&'()*+,;=:@-._~!|"<>\\^\`{}?q=%20+&q=#`.replace('#', '') + ' HTTP/1.1\r\nHost: H\r\n\r\n',
+    `GET /a%2fb/%E2%82%AC/$&'()*+,;=:@-._~!|"<>\\^\`{}?q=%20+&q= HTTP/1.1\r\nHost: H\r\n\r\n`,
     null,
   ],
   ['an empty query', 'GET /? HTTP/1.1\r\nHost: H\r\n\r\n', null],

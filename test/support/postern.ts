@@ -16,6 +16,8 @@ export interface PosternOptions {
   /** Other files by their path in the folder, e.g. secrets; written with mode 0600. */
   readonly files?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Soft and hard limit of open files. */
+  readonly descriptors?: number;
 }
 
 export type AuditLine = Readonly<Record<string, unknown>>;
@@ -126,7 +128,7 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
 }
 
 /** Like `startPostern`, without waiting: for starts that are to fail. */
-export function launchPostern({ policies, settings = {}, files = {}, env = {} }: PosternOptions): Postern {
+export function launchPostern({ policies, settings = {}, files = {}, env = {}, descriptors }: PosternOptions): Postern {
   const folder = mkdtempSync(join(tmpdir(), 'postern-test-'));
   closeAfterTest(folder, () => rmSync(folder, { recursive: true, force: true }));
   const listeners = { listen: { proxy: ['127.0.0.1:0'] }, admin: { listen: ['127.0.0.1:0'] } };
@@ -135,7 +137,10 @@ export function launchPostern({ policies, settings = {}, files = {}, env = {} }:
   mkdirSync(join(folder, 'policies'), { recursive: true });
   for (const [name, text] of Object.entries(texts)) writeIn(folder, `policies/${name}`, text);
   for (const [path, text] of Object.entries(files)) writeIn(folder, path, text);
-  const child = spawn(process.execPath, ['--disable-sigusr1', PROGRAM, 'serve'], {
+  const command = [process.execPath, '--disable-sigusr1', PROGRAM, 'serve'];
+  const limited = ['/bin/sh', '-c', `ulimit -n ${descriptors} && exec "$@"`, 'sh', ...command];
+  const [program = '', ...args] = descriptors === undefined ? command : limited;
+  const child = spawn(program, args, {
     cwd: folder,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
