@@ -1,3 +1,6 @@
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { basename } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import { errorCode } from '../errors.ts';
 import type { RuleSpec } from '../policy/model.ts';
@@ -7,10 +10,25 @@ import { type FilesReading, type PolicyReading, readFiles } from './read-files.t
 /** Rules that go over at once: about 2 ms of the main thread. */
 const SLICE_RULES = 500;
 
+/**
+ * Nice value of the thread (setpriority(2) takes a thread's id on Linux). Where it shares one saturated core with requests, 1,000 rules are in
+ * force after 265 ms and p99 is 2.7 times what it is without reloads; as an equal 222 ms and 3.3 times, with 10 it is 963 ms and 1.6 times.
+ */
+const NICE = 2;
+
+function giveWayToRequests(): void {
+  try {
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), NICE);
+  } catch {
+    // Elsewhere, or without /proc, it runs as an equal.
+  }
+}
+
 /** The thread that reads, parses and validates. It answers questions of `FileLoader`, one at a time, and holds nothing in between. */
 function main(): void {
   const port = parentPort;
   if (port === null) return;
+  giveWayToRequests();
   let slices: Slice[] = [];
 
   const answer = (question: LoadQuestion): LoadAnswer => {
