@@ -12,7 +12,7 @@ const SLICE_RULES = 500;
 
 /**
  * Nice value of the thread (setpriority(2) takes a thread's id on Linux). Where it shares one saturated core with requests, 1,000 rules are in
- * force after 265 ms and p99 is 2.7 times what it is without reloads; as an equal 222 ms and 3.3 times, with 10 it is 963 ms and 1.6 times.
+ * force after 265 ms and p99 is 11 ms; as an equal 222 ms and 14 ms, with 10 it is 963 ms and 7 ms (`npm run bench -- --quick --rounds reloads`).
  */
 const NICE = 2;
 
