@@ -301,6 +301,16 @@ describe('the upstream', () => {
     expect(origin.connections.every(({ received }) => received === '')).toBe(true);
   });
 
+  it('is verified also where the environment asks Node not to', async () => {
+    const origin = await startOrigin({ tls: certificateFor('other.test') });
+    const policies = `version: 1\nrules:\n  - hosts: [origin.test]\n    ports: [${origin.port}]\n`;
+    const postern = await startPostern({ policies, ...loopback(), env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } });
+    const client = await connectTunnel(postern.proxyPort, `origin.test:${origin.port}`);
+    await client.secure({ servername: 'origin.test', ca: postern.ca });
+    client.send(`GET / HTTP/1.1\r\nHost: origin.test:${origin.port}\r\n\r\n`);
+    await client.until(/^HTTP\/1\.1 502 TLS_UNTRUSTED\r\n/);
+  });
+
   it('that does not listen is CONNECT_FAILED, and one that does not speak TLS is TLS_FAILED', async () => {
     const closed = await startOrigin();
     const plain = await startOrigin({ onConnection: ({ socket }) => socket.write('SSH-2.0-x\r\n') });
