@@ -40,8 +40,4 @@ export class Recorder implements Observer {
   tunnelClosed(): void {
     this.#metrics.tunnels--;
   }
-
-  leafMinted(outcome: 'minted' | 'renewed' | 'evicted' | 'failed'): void {
-    this.#metrics.leaves[outcome]++;
-  }
 }

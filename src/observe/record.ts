@@ -57,7 +57,6 @@ export interface Observer {
   connectionClosed(side: 'client' | 'upstream'): void;
   tunnelOpened(): void;
   tunnelClosed(): void;
-  leafMinted(outcome: 'minted' | 'renewed' | 'evicted' | 'failed'): void;
   /** False while audit lines are required and cannot be written: traffic is refused with `OVERLOADED`. */
   readonly accepting: boolean;
 }

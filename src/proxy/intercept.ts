@@ -98,7 +98,7 @@ function detect(bytes: Buffer): Speech | null {
 }
 
 /** SNI and CONNECT name the same host (contract promise 4). A client that names none gets the leaf of the authority. */
-export function checkName(hello: ClientHello, opening: Pick<Opening, 'host'>): void {
+function checkName(hello: ClientHello, opening: Pick<Opening, 'host'>): void {
   if (hello.sni === null) return;
   const named = hostFromRequest(hello.sni);
   if (named.ok && named.host === opening.host) return;

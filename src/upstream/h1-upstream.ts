@@ -35,8 +35,6 @@ export class H1Upstream implements WireOwner {
   /** `address:port` that was judged and dialled, for the audit line and for judging again. */
   readonly address: string;
   readonly ip: string;
-  /** Exchanges begun on it. */
-  uses = 0;
   idleSinceMs = 0;
   /** The context that verified its certificate. */
   trust: object | null = null;

@@ -67,7 +67,6 @@ export class Pool {
     origin.idle.pop();
     this.#idleCount--;
     upstream.wire.expireNever();
-    upstream.uses++;
     return upstream;
   }
 
@@ -81,7 +80,6 @@ export class Pool {
     const { socket, raw } = await dial({ ...origin, addresses }, { ...settings, session, onSession });
     assertDialled(socket, addresses);
     const upstream = new H1Upstream(origin, new Wire(socket, raw), settings);
-    upstream.uses = 1;
     upstream.trust = settings.context;
     upstream.judgedAt = swaps;
     this.#observer.connectionOpened('upstream');

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { createReadStream, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo, Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, type TestContext } from 'vitest';
-import { closeAfterTest, closeOpened } from '../support/closing.ts';
+import { closeOpened } from '../support/closing.ts';
 import { isInstalled, runCommand } from '../support/command.ts';
+import { listening } from '../support/listening.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { certificateFor, loopback, SECRET } from '../support/scene.ts';
 
@@ -48,17 +48,6 @@ function serve(gitRoot: () => string): (request: IncomingMessage, response: Serv
     });
     request.on('end', () => response.end(`${request.method} ${bytes} ${hash.digest('hex')}\n`));
   };
-}
-
-async function listening(server: Server): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => sockets.add(socket));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  closeAfterTest(server, () => {
-    for (const socket of sockets) socket.destroy();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return (server.address() as AddressInfo).port;
 }
 
 async function start(match = ''): Promise<World> {

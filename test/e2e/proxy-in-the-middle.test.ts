@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { createRequire } from 'node:module';
-import type { AddressInfo, Server, Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { closeAfterTest, closeOpened } from '../support/closing.ts';
+import { closeOpened } from '../support/closing.ts';
+import { listening } from '../support/listening.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { connectTunnel, type RawClient } from '../support/raw-client.ts';
 import { certificateFor, loopback, SECRET } from '../support/scene.ts';
@@ -24,17 +24,6 @@ const httpProxy: { createProxyServer(options: { readonly target: string }): Reve
 
 const ACCEPT = (key: string): string =>
   createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
-
-async function listening(server: Server): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => sockets.add(socket));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  closeAfterTest(server, () => {
-    for (const socket of sockets) socket.destroy();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return (server.address() as AddressInfo).port;
-}
 
 /** client ─▶ Postern ─▶ http-proxy (TLS) ─▶ node:http origin that wants the credential. */
 async function start(): Promise<{ postern: Postern; authority: string; tunnel(): Promise<RawClient> }> {
