@@ -8,11 +8,13 @@ import { Metrics } from '../observe/metrics.ts';
 import { Recorder } from '../observe/observer.ts';
 import { Scrape } from '../observe/scrape.ts';
 import type { Liveness } from '../observe/status.ts';
+import { quarantined } from '../proxy/admit.ts';
 import { connectionsWithinDescriptors } from '../proxy/descriptors.ts';
 import { judgeAddress } from '../proxy/judge-again.ts';
 import { listen, type ProxyListener } from '../proxy/listener.ts';
 import { OpenSet } from '../proxy/open-set.ts';
 import type { Services } from '../proxy/services.ts';
+import { Quarantine, QuarantineError } from '../runtime/quarantine.ts';
 import type { Sources } from '../runtime/reading.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import type { ListenAddress } from '../runtime/settings.ts';
@@ -40,6 +42,7 @@ export class Server {
   readonly #open = new OpenSet();
   readonly #admin: AdminServer;
   #audit: LineSink | null = null;
+  #quarantine: Quarantine | null = null;
   #pool: Pool | null = null;
   #listeners: readonly ProxyListener[] = [];
   #adminAddresses: readonly ListenAddress[] = [];
@@ -52,6 +55,7 @@ export class Server {
       version: VERSION,
       auditDropped: () => this.#audit?.dropped ?? 0,
       caExpirySeconds: () => this.runtime.state.authority.authority.notAfter.getTime() / 1000,
+      quarantined: () => this.#quarantine?.entries.map(({ sandbox }) => sandbox) ?? [],
       secretAges: () => this.runtime.secretAges(),
     });
     this.runtime = new Runtime({
@@ -68,6 +72,7 @@ export class Server {
       runtime: this.runtime,
       scrape: new Scrape(this.#metrics),
       liveness: () => this.#liveness(),
+      quarantine: () => this.#quarantine,
       bundlePem: () => bundleOf(this.runtime.state.authority.authority.caPem).pem,
       tokenTest: () => {
         const token = this.runtime.state.adminToken;
@@ -83,8 +88,10 @@ export class Server {
     observer.auditRequired = first.settings.log.auditRequired;
     const pool = new Pool(observer);
     this.#pool = pool;
+    const quarantine = await this.#openQuarantine(first);
     const connectionsMax = this.#connectionsMax(first);
-    const services: Services = { runtime: this.runtime, pool, observer, open: this.#open, connectionsMax };
+    const { runtime } = this;
+    const services: Services = { runtime, pool, observer, open: this.#open, quarantine, connectionsMax };
     this.runtime.onSwap((next, previous) => {
       observer.auditRequired = next.settings.log.auditRequired;
       this.#judgeAgain(next, previous, pool);
@@ -176,6 +183,21 @@ export class Server {
     const outcome = await refreshBundle(paths.bundle, authority.caPem);
     if (outcome.kind === 'failed')
       this.#log.warn('bundle.pem cannot be written', { file: paths.bundle, code: outcome.code });
+  }
+
+  async #openQuarantine({ settings }: Snapshot): Promise<Quarantine> {
+    const opening = Quarantine.open(settings.state, {
+      onPut: ({ sandbox, id }) => {
+        this.#log.error('a sandbox is in quarantine: it misused a placeholder', { sandbox, id });
+        this.#open.cutSandbox(sandbox, quarantined());
+      },
+      onUnsaved: (file, code) =>
+        this.#log.error('a quarantine cannot be written and would not survive a restart', { file, code }),
+    });
+    this.#quarantine = await opening.catch((error: unknown) => {
+      throw error instanceof QuarantineError ? new ServeError(error.message) : error;
+    });
+    return this.#quarantine;
   }
 
   #openAudit(snapshot: Snapshot): LineSink {

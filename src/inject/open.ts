@@ -42,6 +42,9 @@ function openAdditions(plan: Plan, vault: Vault): Additions {
   return { fields, query, cookies, secrets: opener.opened };
 }
 
+/** How the text of a body is escaped. */
+export type BodyFormat = 'json' | 'form' | 'text';
+
 /** Opens templates of one request, and remembers which secrets went in. */
 export class Opener {
   readonly #vault: Vault;
@@ -77,6 +80,13 @@ export class Opener {
   /** A value, or part of one, in a path or query. */
   targetPiece(template: Template): string {
     return percentEncoded(this.#text(template));
+  }
+
+  /** A value, or part of one, in a body: bytes, in latin1, escaped so that it cannot end what it stands in. */
+  bodyPiece(template: Template, format: BodyFormat): string {
+    const text = this.#text(template);
+    if (format === 'form') return percentEncoded(text);
+    return fieldText(format === 'json' ? JSON.stringify(text).slice(1, -1) : text);
   }
 
   parameter({ name, value }: PlannedPair): string {

@@ -1,4 +1,4 @@
-import type { Surface, Template } from '../policy/model.ts';
+import type { Misplaced, Surface, Template } from '../policy/model.ts';
 
 /** One placeholder that a rule binds: where it may stand, and what takes its place. */
 export interface BoundPlaceholder {
@@ -22,7 +22,7 @@ export interface PlannedPair {
 /** What happens to a placeholder that turns up where the deciding rule does not bind it (SEMANTICS.md 7). */
 export interface KnownToken {
   readonly token: string;
-  readonly misplaced: 'deny' | 'pass';
+  readonly misplaced: Misplaced;
 }
 
 /**
@@ -43,6 +43,8 @@ export interface Plan {
   readonly tokens: readonly KnownToken[];
   /** Names of all secrets that this plan may open, each once. */
   readonly secrets: readonly string[];
+  /** Names of the secrets that are masked in the answer: those that any rule of the host binds (SEMANTICS.md 8). One list a host. */
+  readonly masked: readonly string[];
   /** True if the request leaves as it came (after hop-by-hop fields). */
   readonly empty: boolean;
   /** Add `Via: 1.1 postern` (RFC 9110 section 7.6.3). */

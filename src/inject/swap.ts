@@ -1,16 +1,13 @@
-import { ProxyError } from '../errors.ts';
 import type { Field } from '../headers/field-list.ts';
-import type { Surface } from '../policy/model.ts';
+import { bindingOf, type Place } from './binding.ts';
 import type { Opener } from './open.ts';
 import { formBytes, spelled } from './percent.ts';
 import type { BoundPlaceholder, Plan } from './plan.ts';
 import type { TokenIndex } from './tokens.ts';
 
-/** Where a token was found. `name` is null where no binding may reach: a field name, or a field that says where the message goes. */
-type Place = { readonly kind: 'header' | 'query'; readonly name: string | null } | { readonly kind: 'path' };
-
 /** Fields of routing, framing and protocol: swapping there would part what was judged from what is sent (contract promise 4). */
 const NEVER_SWAPPED: ReadonlySet<string> = new Set(['host', 'content-length', 'expect']);
+const CLOSED: Place = { kind: 'header', name: null, closed: true };
 
 /**
  * Swaps the placeholders of one request for what its rule binds them to (SEMANTICS.md 7). Each text is read from left to right, and
@@ -30,8 +27,8 @@ export class Swapper {
   /** The field with its placeholders swapped; the same object if there was none. */
   field(field: Field): Field {
     // A name is never bound: this only refuses.
-    this.#swap(field.name, { kind: 'header', name: null }, ({ token }) => token);
-    const place: Place = { kind: 'header', name: NEVER_SWAPPED.has(field.lower) ? null : field.lower };
+    this.#swap(field.name, CLOSED, ({ token }) => token);
+    const place: Place = NEVER_SWAPPED.has(field.lower) ? CLOSED : { kind: 'header', name: field.lower };
     const value = this.#fieldValue(field.value, place);
     return value === field.value ? field : { ...field, value };
   }
@@ -75,7 +72,7 @@ export class Swapper {
     let swapped = '';
     let from = 0;
     for (let found = this.#tokens.find(plain); found !== null; found = this.#tokens.find(plain, from)) {
-      const bound = this.#boundAt(found.token, place);
+      const bound = bindingOf(found.token, place, this.#plan, this.#tokens);
       const [start, end] = [found.start, found.start + found.token.length];
       swapped += text.slice(originOf(from), originOf(start));
       swapped += bound === null ? text.slice(originOf(start), originOf(end)) : this.#opener.targetPiece(bound.value);
@@ -88,36 +85,12 @@ export class Swapper {
     let swapped = '';
     let from = 0;
     for (let found = this.#tokens.find(text); found !== null; found = this.#tokens.find(text, from)) {
-      const bound = this.#boundAt(found.token, place);
+      const bound = bindingOf(found.token, place, this.#plan, this.#tokens);
       swapped += text.slice(from, found.start) + (bound === null ? found.token : replacement(bound));
       from = found.start + found.token.length;
     }
     return from === 0 ? text : swapped + text.slice(from);
   }
-
-  /** The binding of a token in this place; null if it may leave as it is. Throws `PLACEHOLDER_MISUSE` if it may not. */
-  #boundAt(token: string, place: Place): BoundPlaceholder | null {
-    const bound = this.#plan.placeholders.find(
-      (each) => each.token === token && each.surfaces.some((surface) => reaches(surface, place)),
-    );
-    if (bound !== undefined) return bound;
-    if (this.#tokens.misplaced(token) === 'pass') return null;
-    const reason = `The placeholder ${token} was found ${TEXT_BY_PLACE[place.kind]}, where it is not bound.`;
-    throw new ProxyError('PLACEHOLDER_MISUSE', { stage: 'inject', side: 'client', reason });
-  }
 }
 
 const BASIC = /^basic /i;
-
-const TEXT_BY_PLACE: Readonly<Record<Place['kind'], string>> = {
-  header: 'in a field',
-  query: 'in the query',
-  path: 'in the path',
-};
-
-function reaches(surface: Surface, place: Place): boolean {
-  if (surface.kind === 'path' || place.kind === 'path') return surface.kind === place.kind;
-  if (surface.kind !== place.kind) return false;
-  if (place.kind === 'header') return place.name !== null && (surface.name === null || surface.name === place.name);
-  return surface.name === null || surface.name === place.name;
-}

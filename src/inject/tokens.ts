@@ -1,3 +1,4 @@
+import type { Misplaced } from '../policy/model.ts';
 import type { KnownToken } from './plan.ts';
 
 export interface FoundToken {
@@ -11,9 +12,11 @@ export interface FoundToken {
  * without tokens is read about once in eleven characters; at worst each place costs one look-up per length that tokens have.
  */
 export class TokenIndex {
-  readonly #misplacedByToken: ReadonlyMap<string, 'deny' | 'pass'>;
+  readonly #misplacedByToken: ReadonlyMap<string, Misplaced>;
   readonly #lengths: readonly number[];
   readonly #shiftByPair: Uint8Array;
+  readonly #sorted: readonly string[];
+  readonly #lengthMax: number;
   /** The length of the shortest token, in characters: shorter text holds none. */
   readonly lengthMin: number;
 
@@ -22,6 +25,8 @@ export class TokenIndex {
     this.#misplacedByToken = new Map(tokens.map(({ token, misplaced }) => [token, misplaced]));
     this.#lengths = [...new Set(tokens.map(({ token }) => token.length))].sort((one, other) => one - other);
     this.lengthMin = this.#lengths[0] ?? 1;
+    this.#lengthMax = this.#lengths.at(-1) ?? 1;
+    this.#sorted = tokens.map(({ token }) => token).sort();
     this.#shiftByPair = new Uint8Array(PAIRS).fill(Math.min(255, this.lengthMin - 1));
     for (const { token } of tokens) this.#learn(token);
   }
@@ -39,9 +44,30 @@ export class TokenIndex {
     return null;
   }
 
+  /** Where, at or after `from`, the rest of the text could begin a token; its length if it could not. */
+  prefixStart(text: string, from: number): number {
+    const earliest = Math.max(from, text.length - this.#lengthMax + 1);
+    let begin = text.length;
+    while (begin > earliest && TOKEN_CHAR.test(text[begin - 1] ?? '')) begin--;
+    for (; begin < text.length; begin++) if (this.#isPrefix(text.slice(begin))) return begin;
+    return text.length;
+  }
+
   /** What happens to a token where it is not bound. */
-  misplaced(token: string): 'deny' | 'pass' {
+  misplaced(token: string): Misplaced {
     return this.#misplacedByToken.get(token) ?? 'deny';
+  }
+
+  /** By bisection: of tokens in order, the first that is not less than a prefix of one begins with it. */
+  #isPrefix(text: string): boolean {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#sorted[middle] ?? '') < text) low = middle + 1;
+      else high = middle;
+    }
+    return this.#sorted[low]?.startsWith(text) ?? false;
   }
 
   #learn(token: string): void {
@@ -60,6 +86,7 @@ export class TokenIndex {
   }
 }
 
+const TOKEN_CHAR = /[A-Za-z0-9_-]/;
 const PAIRS = 4_096;
 
 /** A number for the character before `end` and the one at it. Two pairs may share one: then the window only moves less far. */

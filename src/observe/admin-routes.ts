@@ -1,4 +1,6 @@
+import { errorCode } from '../errors.ts';
 import { hasErrors } from '../policy/finding.ts';
+import type { Quarantine } from '../runtime/quarantine.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Need } from './admin-access.ts';
 import type { Scrape } from './scrape.ts';
@@ -9,6 +11,8 @@ export interface AdminContext {
   readonly scrape: Scrape;
   /** Asked for each request. */
   readonly liveness: () => Liveness;
+  /** Null until the start is over. */
+  readonly quarantine: () => Quarantine | null;
   /** ca.pem and the system's roots. */
   readonly bundlePem: () => string;
 }
@@ -20,10 +24,11 @@ export interface Answer {
 }
 
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** `NAME` stands for one segment, which `answer` is given. */
   readonly path: string;
   readonly need: Need;
-  answer(context: AdminContext): Answer | Promise<Answer>;
+  answer(context: AdminContext, name: string): Answer | Promise<Answer>;
 }
 
 /** Everything that the admin listener answers (contract section 7). */
@@ -33,6 +38,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/metrics', need: 'read', answer: metrics },
   { method: 'GET', path: '/v1/status', need: 'read', answer: status },
   { method: 'POST', path: '/v1/reload', need: 'read', answer: reload },
+  { method: 'DELETE', path: '/v1/sandboxes/NAME/quarantine', need: 'change', answer: liftQuarantine },
   {
     method: 'GET',
     path: '/ca.pem',
@@ -41,6 +47,15 @@ export const ROUTES: readonly Route[] = [
   },
   { method: 'GET', path: '/bundle.pem', need: 'read', answer: ({ bundlePem }) => pem(bundlePem()) },
 ];
+
+/** The segment that stands where the route says NAME, empty where it says none; null if this is another path. */
+export function nameIn(path: string, route: Route): string | null {
+  const [before = '', after] = route.path.split('NAME');
+  if (after === undefined) return path === route.path ? '' : null;
+  if (!path.startsWith(before) || !path.endsWith(after)) return null;
+  const name = path.slice(before.length, path.length - after.length);
+  return name !== '' && !name.includes('/') ? name : null;
+}
 
 /** Named by the contract, built later: whoever calls them should not look for a typing error. */
 const LATER = /^\/(v1\/(sandboxes|secrets|events)(\/.*)?)?$/;
@@ -69,12 +84,22 @@ async function metrics({ scrape }: AdminContext): Promise<Answer> {
   return { status: 200, ...(await scrape.text()) };
 }
 
-function status({ runtime, liveness }: AdminContext): Answer {
-  return json(200, statusOf(runtime.state, runtime.findings, liveness()));
+function status({ runtime, liveness, quarantine }: AdminContext): Answer {
+  return json(200, statusOf(runtime.state, runtime.findings, liveness(), quarantine()?.entries ?? []));
 }
 
 /** Answers when the reload is over: what it says is in force, is. */
 async function reload({ runtime }: AdminContext): Promise<Answer> {
   const outcome = await runtime.reload('POST /v1/reload');
   return json(hasErrors(outcome.findings) ? 422 : 200, outcomeJson(outcome));
+}
+
+/** Answers when it is lifted, also for the time after a restart. */
+async function liftQuarantine({ quarantine }: AdminContext, name: string): Promise<Answer> {
+  try {
+    const lifted = (await quarantine()?.lift(name)) ?? false;
+    return lifted ? json(200, { sandbox: name, quarantine: null }) : failure(404, 'no such sandbox is in quarantine');
+  } catch (error) {
+    return failure(500, `the quarantine stays, since the folder "state" cannot be written (${errorCode(error)})`);
+  }
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { bind } from '../runtime/bind.ts';
 import type { ListenAddress } from '../runtime/settings.ts';
 import { accessProblem, type Caller } from './admin-access.ts';
-import { type AdminContext, type Answer, failure, isForLater, ROUTES, type Route } from './admin-routes.ts';
+import { type AdminContext, type Answer, failure, isForLater, nameIn, ROUTES, type Route } from './admin-routes.ts';
 import { type Log, stackOf } from './log.ts';
 
 /**
@@ -74,11 +74,11 @@ export class AdminServer {
   #answer(request: IncomingMessage, isUnix: boolean): Answer | Promise<Answer> {
     const path = (request.url ?? '').replace(/\?.*$/s, '');
     const method = request.method === 'HEAD' ? 'GET' : request.method;
-    const here = ROUTES.filter((route) => route.path === path);
+    const here = ROUTES.filter((each) => nameIn(path, each) !== null);
     const route = here.find((each) => each.method === method);
     const problem = accessProblem(callerOf(request, isUnix), route?.need ?? 'read', this.#options.tokenTest());
     if (problem !== null) return failure(problem.status, problem.message);
-    if (route !== undefined) return route.answer(this.#options);
+    if (route !== undefined) return route.answer(this.#options, nameIn(path, route) ?? '');
     return here.length > 0 ? failure(405, `use ${methodsOf(here)}`) : failure(404, missing(path));
   }
 }

@@ -66,7 +66,9 @@ export class Exposition {
       each((series) => (series.scrubbed > 0 ? [{ labels: labelsOf(series), value: series.scrubbed }] : [])),
     );
     this.#add('limited_total', 'counter', 'Requests that met a limit of their rule.', () => []);
-    this.#add('quarantined', 'gauge', 'Sandboxes in quarantine.', () => []);
+    this.#add('quarantined', 'gauge', 'Sandboxes in quarantine.', () =>
+      [...metrics.sources.quarantined()].map((sandbox) => ({ labels: { sandbox }, value: 1 })),
+    );
     this.#add('overhead_seconds', 'histogram', 'Head read to head sent, both ways, without waiting.', () =>
       histogramSamples('overhead_seconds', metrics.overhead, {}),
     );

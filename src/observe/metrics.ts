@@ -12,6 +12,8 @@ export interface MetricSources {
   auditDropped(): number;
   /** Seconds since 1970 at which the CA expires; null while there is none. */
   caExpirySeconds(): number | null;
+  /** Names of the sandboxes in quarantine. */
+  quarantined(): Iterable<string>;
   /** Seconds since the value of each available secret was first seen. */
   secretAges(): Iterable<readonly [secret: string, seconds: number]>;
 }

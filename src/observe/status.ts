@@ -1,6 +1,7 @@
 import type { Finding } from '../policy/model.ts';
 import type { Generation } from '../runtime/generation.ts';
 import type { GovernedByName } from '../runtime/in-force.ts';
+import type { QuarantineEntry } from '../runtime/quarantine.ts';
 import type { Outcome } from '../runtime/runtime.ts';
 import type { Sandbox } from '../runtime/snapshot.ts';
 import { VERSION } from '../version.ts';
@@ -18,7 +19,12 @@ export interface Liveness {
 }
 
 /** The body of `GET /v1/status`. Names and reasons, never a value. */
-export function statusOf(generation: Generation, findings: readonly Finding[], live: Liveness): object {
+export function statusOf(
+  generation: Generation,
+  findings: readonly Finding[],
+  live: Liveness,
+  quarantine: readonly QuarantineEntry[],
+): object {
   const { snapshot, governed, authority, restartRequired } = generation;
   return {
     version: VERSION,
@@ -30,6 +36,7 @@ export function statusOf(generation: Generation, findings: readonly Finding[], l
     hash: snapshot.hash,
     restart_required: restartRequired,
     sandboxes: [...snapshot.sandboxes.values()].map((sandbox) => sandboxStatus(sandbox, governed)),
+    quarantine,
     findings: findings.map(findingJson),
     listeners: { proxy: live.proxyListeners, admin: live.adminListeners },
     connections: live.connections,

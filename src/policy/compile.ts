@@ -5,7 +5,7 @@ import type { CompiledPolicy, CompiledRule, HostRules } from './compiled.ts';
 import { HostGroup } from './host-group.ts';
 import { HostIndex } from './host-index.ts';
 import { DEFAULT_PORTS } from './match.ts';
-import type { RuleSpec, SandboxSpec, SubnetsSpec } from './model.ts';
+import type { Misplaced, RuleSpec, SandboxSpec, SubnetsSpec } from './model.ts';
 import { compilePaths, type PathSet } from './path-patterns.ts';
 import { PlanMaker } from './plans.ts';
 import { Shared } from './shared.ts';
@@ -29,7 +29,7 @@ export function compilePolicy(spec: SandboxSpec): CompiledPolicy {
  */
 export function* compileInSlices(spec: SandboxSpec): Generator<void, CompiledPolicy, void> {
   const index = new HostIndex();
-  const misplacedByToken = new Map<string, 'deny' | 'pass'>();
+  const misplacedByToken = new Map<string, Misplaced>();
   for (const [position, rule] of spec.rules.entries()) {
     index.add(rule.hosts, position);
     collectTokens(rule, misplacedByToken);
@@ -40,13 +40,18 @@ export function* compileInSlices(spec: SandboxSpec): Generator<void, CompiledPol
 }
 
 /** A token that two rules bind is misplaced as the stricter of them says. */
-function collectTokens(rule: RuleSpec, misplacedByToken: Map<string, 'deny' | 'pass'>): void {
+function collectTokens(rule: RuleSpec, misplacedByToken: Map<string, Misplaced>): void {
   for (const injection of rule.inject) {
     if (injection.kind !== 'placeholder') continue;
     const known = misplacedByToken.get(injection.token);
-    misplacedByToken.set(injection.token, known === 'deny' ? known : injection.misplaced);
+    misplacedByToken.set(injection.token, stricterOf(known ?? 'pass', injection.misplaced));
   }
 }
+
+const STRICTNESS: readonly Misplaced[] = ['pass', 'deny', 'quarantine'];
+
+const stricterOf = (one: Misplaced, other: Misplaced): Misplaced =>
+  STRICTNESS.indexOf(one) > STRICTNESS.indexOf(other) ? one : other;
 
 function assemble(spec: SandboxSpec, index: HostIndex, plans: PlanMaker): CompiledPolicy {
   const groupByKey = new Map<string, HostRules>();

@@ -1,6 +1,6 @@
 import type { Plan } from '../inject/plan.ts';
 import type { CompiledRule, HostRules } from './compiled.ts';
-import { credentialFieldsOf, type HostTraits, type PlanMaker } from './plans.ts';
+import { credentialFieldsOf, type HostTraits, type PlanMaker, secretsOf } from './plans.ts';
 import { NONE } from './shared.ts';
 
 /** The rules of the hosts that one pattern settles; plans are made when a rule first decides, and kept. */
@@ -21,8 +21,12 @@ export class HostGroup implements HostRules {
     this.takesEncodedSlash = rules.some((rule) => rule.spec.encodedSlash);
     this.#plans = plans;
     this.#planByPosition = new Array<Plan | undefined>(rules.length);
-    this.#traits = { hasMethodsOrPaths: this.hasMethodsOrPaths, credentialFields: credentialFields(rules) };
-    this.bare = this.hasMethodsOrPaths ? plans.bareWithoutOverrides : plans.bare;
+    this.#traits = {
+      hasMethodsOrPaths: this.hasMethodsOrPaths,
+      credentialFields: credentialFields(rules),
+      secrets: secretsOf(rules.flatMap(({ spec }) => spec.inject)),
+    };
+    this.bare = plans.bareFor(this.#traits);
   }
 
   planAt(position: number): Plan {

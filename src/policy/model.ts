@@ -33,7 +33,12 @@ export interface ConditionSpec {
 export type Surface =
   | { readonly kind: 'header'; readonly name: string | null }
   | { readonly kind: 'query'; readonly name: string | null }
-  | { readonly kind: 'path' };
+  | { readonly kind: 'path' }
+  /** `name`: a parameter of a form, or a top-level member of a JSON object. */
+  | { readonly kind: 'body'; readonly name: string | null };
+
+/** What happens to a placeholder where no rule binds it (SEMANTICS.md 7); from the mildest to the strictest. */
+export type Misplaced = 'pass' | 'deny' | 'quarantine';
 
 export type InjectionSpec =
   | { readonly kind: 'bearer'; readonly value: Template }
@@ -46,7 +51,7 @@ export type InjectionSpec =
       readonly token: string;
       readonly value: Template;
       readonly in: readonly Surface[];
-      readonly misplaced: 'deny' | 'pass';
+      readonly misplaced: Misplaced;
     };
 
 export type Scheme = 'http' | 'https';
@@ -74,6 +79,8 @@ export interface RuleSpec {
   readonly strip: readonly string[];
   readonly keep: readonly string[];
   readonly inject: readonly InjectionSpec[];
+  /** Secrets of the host are masked where the answer echoes them (SEMANTICS.md 8). */
+  readonly scrub: boolean;
   readonly responseHeadMs: number | null;
   readonly idleMs: number | null;
 }

@@ -9,6 +9,8 @@ export interface HostTraits {
   readonly hasMethodsOrPaths: boolean;
   /** Fields that any rule of the host puts a credential in, `_` read as `-`, sorted. */
   readonly credentialFields: readonly string[];
+  /** Names of the secrets that rules of the host bind, each once. */
+  readonly secrets: readonly string[];
 }
 
 /** Fields by which a client would have another method or path judged than the upstream acts on. */
@@ -38,12 +40,12 @@ export class PlanMaker {
   /** For what passes without a rule: nothing is added. */
   readonly bare: Plan;
   /** The same on a host that is judged by method or path: override fields still go. */
-  readonly bareWithoutOverrides: Plan;
+  readonly #bareWithoutOverrides: Plan;
 
   constructor(tokens: readonly KnownToken[]) {
     this.#tokens = tokens;
     this.bare = this.#plan(NOTHING);
-    this.bareWithoutOverrides = this.#plan({ ...NOTHING, removed: this.#set(OVERRIDE_FIELDS) });
+    this.#bareWithoutOverrides = this.#plan({ ...NOTHING, removed: this.#set(OVERRIDE_FIELDS) });
   }
 
   /** What a rule changes on a host with these traits. */
@@ -60,8 +62,15 @@ export class PlanMaker {
       cookies,
       placeholders,
       secrets: secretsOf(rule.inject),
+      masked: rule.scrub ? traits.secrets : NONE,
       via: rule.via,
     });
+  }
+
+  /** For what passes on a host with these traits without a rule. */
+  bareFor({ hasMethodsOrPaths, secrets }: HostTraits): Plan {
+    const bare = hasMethodsOrPaths ? this.#bareWithoutOverrides : this.bare;
+    return secrets.length === 0 ? bare : { ...bare, masked: secrets };
   }
 
   #plan(parts: Omit<Plan, 'tokens' | 'empty'>): Plan {
@@ -83,6 +92,7 @@ const NOTHING: Omit<Plan, 'tokens' | 'empty'> = {
   cookies: NONE,
   placeholders: NONE,
   secrets: NONE,
+  masked: NONE,
   via: false,
 };
 
@@ -119,7 +129,7 @@ function sortInjections(inject: readonly InjectionSpec[]): Pick<Plan, 'fields' |
 
 const orNone = <T>(list: readonly T[]): readonly T[] => (list.length === 0 ? NONE : list);
 
-/** A surface with its name as names of requests are compared: fields in lower case, parameters as bytes. */
+/** A surface with its name as names of requests are compared: fields in lower case, parameters and members as bytes. */
 function asCompared(surface: Surface): Surface {
   if (surface.kind === 'path' || surface.name === null) return surface;
   return { ...surface, name: surface.kind === 'header' ? surface.name.toLowerCase() : fieldText(surface.name) };

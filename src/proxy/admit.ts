@@ -10,17 +10,26 @@ export interface CountedConnection {
 }
 
 /**
- * Lets one request or tunnel of a sandbox in: audit lines can be written if they must be, and its connection is one of the
- * `connections_per_sandbox`, which it becomes when its sandbox is first known. Throws `OVERLOADED`.
+ * Lets one request or tunnel of a sandbox in: audit lines can be written if they must be, the sandbox is not in quarantine, and its
+ * connection is one of the `connections_per_sandbox`. Throws `OVERLOADED`, `QUARANTINED`.
  */
 export function admit(connection: CountedConnection, sandbox: string): void {
-  const { observer, open, runtime } = connection.services;
+  const { observer, quarantine } = connection.services;
   if (!observer.accepting) throw overloaded('audit lines cannot be written');
+  if (quarantine.has(sandbox)) throw quarantined();
+  countFor(connection, sandbox);
+}
+
+/** Makes the connection one of its sandbox, when that is first known. Throws `OVERLOADED`. */
+export function countFor(connection: CountedConnection, sandbox: string): void {
+  const { open, runtime } = connection.services;
   if (connection.sandbox !== null) return;
   const { connectionsPerSandbox } = runtime.current.settings.limits;
   if (open.countOf(sandbox) >= connectionsPerSandbox) throw overloaded('the sandbox has too many connections');
   connection.belongTo(sandbox);
 }
+
+export const quarantined = (): ProxyError => new ProxyError('QUARANTINED', { stage: 'identify', side: 'client' });
 
 const overloaded = (reason: string): ProxyError =>
   new ProxyError('OVERLOADED', { stage: 'identify', side: 'proxy', reason });

@@ -3,7 +3,7 @@ import type { ClientEvidence } from '../runtime/identity.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { closeGently } from '../wire/close.ts';
 import type { Wire } from '../wire/wire.ts';
-import { admit } from './admit.ts';
+import { countFor } from './admit.ts';
 import { type ExchangeConnection, exchange } from './exchange.ts';
 import type { Flight } from './flight.ts';
 import { H1Client } from './h1-client.ts';
@@ -44,7 +44,7 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     const { identity } = this.services.runtime.current;
     if (identity.usesTokens) return;
     const found = identity.identify(evidence);
-    if (found.kind === 'sandbox') admit(this, found.name);
+    if (found.kind === 'sandbox') countFor(this, found.name);
   }
 
   /** Serves the requests of one wire, one after another, until either side is done. Resolves with their number. */

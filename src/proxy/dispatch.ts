@@ -45,7 +45,7 @@ export async function dispatch(
   const spec = outgoing.decision.rule?.spec;
   const attempt: Attempt = {
     outgoing,
-    body: outgoing.received.body,
+    body: outgoing.body.source,
     responseHeadMs: spec?.responseHeadMs ?? limits.responseHeadMs,
     idleMs: spec?.idleMs ?? limits.idleMs,
   };
@@ -106,11 +106,9 @@ function moveBody(
   flight: Flight,
   sent: { done: boolean },
 ): void {
-  const { plan, received } = attempt.outgoing;
+  const { plan, body: form } = attempt.outgoing;
   const { wire } = upstream;
-  const sink = new H1Sink(wire, received.chunked ? 'chunked' : 'plain', (trailers) =>
-    safeTrailers(trailers, plan.removed),
-  );
+  const sink = new H1Sink(wire, form.chunked ? 'chunked' : 'plain', (trailers) => safeTrailers(trailers, plan.removed));
   const onBytes = (count: number): void => {
     flight.record.bytesOut += count;
     wire.expireIn(attempt.idleMs);
@@ -143,10 +141,10 @@ function safeTrailers(trailers: FieldList, removed: ReadonlySet<string>): FieldL
 }
 
 function headText(outgoing: Outgoing, hasBody: boolean): string {
-  const { head, target, chunked, websocketKey } = outgoing.received;
+  const { head, target, websocketKey } = outgoing.received;
   // RFC 9110 section 10.1.4: TE is about one connection, and says so.
   let framing = countOf(outgoing.fields, 'te') > 0 ? 'Connection: TE\r\n' : '';
-  if (hasBody && chunked) framing += 'Transfer-Encoding: chunked\r\n';
+  if (hasBody && outgoing.body.chunked) framing += 'Transfer-Encoding: chunked\r\n';
   else if (websocketKey !== null) framing = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
   let { fields } = outgoing;
   if (head.version === '1.0') fields = asHttp11(fields, hostFieldOf(target));

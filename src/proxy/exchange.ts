@@ -1,4 +1,6 @@
 import { type ProxyError, toProxyError } from '../errors.ts';
+import { Misuse } from '../inject/binding.ts';
+import type { ExchangeRecord } from '../observe/record.ts';
 import { admit, type CountedConnection } from './admit.ts';
 import type { ClientRequest } from './client-request.ts';
 import { decideRequest } from './decide-request.ts';
@@ -6,11 +8,13 @@ import { dispatch } from './dispatch.ts';
 import { Flight } from './flight.ts';
 import { injectInto } from './inject-into.ts';
 import type { Passage } from './passage.ts';
+import { prepareBody } from './prepare-body.ts';
 import { receive } from './receive.ts';
 import { noteFailure, openRecord } from './record.ts';
 import { relay } from './relay.ts';
 import { reply } from './reply.ts';
 import { resolveRoute } from './resolve-route.ts';
+import type { Services } from './services.ts';
 import { requestStanding } from './standing.ts';
 
 /** The connection that a request came on, as far as the exchange needs it. */
@@ -33,19 +37,24 @@ export async function exchange(client: ClientRequest, passage: Passage, connecti
     admit(connection, standing.sandbox.name);
     const received = receive(client, passage, record);
     const decision = decideRequest(received, standing, flight);
+    const preparing = prepareBody(received, decision, standing, flight);
+    const body = preparing instanceof Promise ? await flight.waitFor(preparing) : preparing;
     const found = resolveRoute(received, standing, decision, services);
     const route = found instanceof Promise ? await flight.waitFor(found) : found;
     // From here on it is the flight's to close, whatever the next stages say.
     flight.carriedBy(route.pooled);
     flight.check();
-    const outgoing = injectInto(received, decision, standing.sandbox.vault, flight);
+    const outgoing = injectInto(received, decision, body, standing.sandbox.vault, flight);
     const response = await dispatch(outgoing, route, standing.snapshot, services, flight);
     const relaying = relay(response, outgoing, route, services, flight);
     if (relaying instanceof Promise) await relaying;
   } catch (thrown) {
-    fail(flight, flight.causeOf(toProxyError(thrown, 'relay')));
+    const error = flight.causeOf(toProxyError(thrown, 'relay'));
+    fail(flight, error);
+    if (error instanceof Misuse && error.quarantines) putInQuarantine(record, services);
   } finally {
     connection.onFlight(null);
+    flight.end();
     services.observer.concluded(record);
   }
 }
@@ -57,4 +66,9 @@ function fail(flight: Flight, error: ProxyError): void {
   noteFailure(record, error);
   if (client.headSent) client.cutOff();
   else if (!client.gone) reply(client, record, error);
+}
+
+/** SEMANTICS.md 7: from here on the sandbox is denied everything, and what it has open ends, until an operator lifts it. */
+function putInQuarantine({ id, sandbox, host, rule }: ExchangeRecord, { quarantine }: Services): void {
+  if (sandbox !== null) quarantine.put({ sandbox, since: new Date().toISOString(), id, host, rule });
 }

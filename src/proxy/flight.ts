@@ -21,6 +21,7 @@ export class Flight {
   #upstream: H1Upstream | null = null;
   #cut: ProxyError | null = null;
   #whenCut: ((error: ProxyError) => void) | null = null;
+  #atEnd: (() => void)[] | null = null;
   #judgeUpstream: ((upstream: H1Upstream) => ProxyError | null) | null = null;
 
   constructor(client: ClientRequest, record: ExchangeRecord) {
@@ -86,6 +87,17 @@ export class Flight {
       };
       thing.then(arrived, reject);
     });
+  }
+
+  /** Called once when the exchange is over, whatever came of it. */
+  atEnd(callback: () => void): void {
+    this.#atEnd ??= [];
+    this.#atEnd.push(callback);
+  }
+
+  /** The exchange is over. */
+  end(): void {
+    for (const callback of this.#atEnd ?? []) callback();
   }
 
   /** Throws the error that ended it. Stages call this after every wait. */

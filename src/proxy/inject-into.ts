@@ -1,9 +1,10 @@
-import type { FieldList } from '../headers/field-list.ts';
+import { type FieldList, field, without } from '../headers/field-list.ts';
 import { applyPlan } from '../inject/apply.ts';
 import type { Plan } from '../inject/plan.ts';
 import type { Vault } from '../secrets/secret.ts';
 import type { Passing } from './decide-request.ts';
 import type { Flight } from './flight.ts';
+import type { OutgoingBody } from './prepare-body.ts';
 import type { Received } from './receive.ts';
 
 /** The request as the upstream will see it. */
@@ -15,14 +16,29 @@ export interface Outgoing {
   readonly target: string;
   /** End-to-end fields, ours included; framing and Connection are the connection's. */
   readonly fields: FieldList;
+  readonly body: OutgoingBody;
 }
 
 /** Applies the plan of the decision. Throws `SECRET_UNAVAILABLE`, `PLACEHOLDER_MISUSE`. */
-export function injectInto(received: Received, decision: Passing, vault: Vault, flight: Flight): Outgoing {
+export function injectInto(
+  received: Received,
+  decision: Passing,
+  body: OutgoingBody,
+  vault: Vault,
+  flight: Flight,
+): Outgoing {
   const { plan } = decision;
-  const fields = flight.facts.fields;
-  if (plan.empty) return { received, decision, plan, target: received.target.resource, fields };
+  const fields = withLengthOf(body, flight.facts.fields, received.chunked);
+  if (plan.empty) return { received, decision, plan, target: received.target.resource, fields, body };
   const applied = applyPlan({ target: received.target.resource, fields }, plan, vault);
   flight.record.injected = applied.injected;
-  return { received, decision, plan, target: applied.target, fields: applied.fields };
+  return { received, decision, plan, target: applied.target, fields: applied.fields, body };
+}
+
+/** Content-Length as the body leaves, where swapping has changed it. */
+function withLengthOf(body: OutgoingBody, fields: FieldList, wasChunked: boolean): FieldList {
+  const { length, chunked } = body;
+  if (length !== null)
+    return fields.map((each) => (each.lower === 'content-length' ? field(each.name, String(length)) : each));
+  return chunked && !wasChunked ? without(fields, 'content-length') : fields;
 }

@@ -56,6 +56,11 @@ export class OpenSet {
     return cut;
   }
 
+  /** Ends whatever a sandbox has open. */
+  cutSandbox(sandbox: string, error: ProxyError): void {
+    for (const connection of [...this.#all]) if (connection.sandbox === sandbox) connection.cut(error);
+  }
+
   /** Resolves when nothing is open any more; what is still open after `limitMs` is cut with `error`. */
   async drain(limitMs: number, error: ProxyError): Promise<void> {
     this.draining = true;

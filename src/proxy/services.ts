@@ -1,4 +1,5 @@
 import type { Observer } from '../observe/record.ts';
+import type { Quarantine } from '../runtime/quarantine.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Pool } from '../upstream/pool.ts';
 import type { OpenSet } from './open-set.ts';
@@ -11,6 +12,8 @@ export interface Services {
   readonly observer: Observer;
   /** Everything that is open, to be judged again at each swap and waited for at the end. */
   readonly open: OpenSet;
+  /** Sandboxes that are denied everything. */
+  readonly quarantine: Quarantine;
   /** As many client connections as there are descriptors for; `limits.connections` may ask for fewer. */
   readonly connectionsMax: number;
 }

@@ -35,6 +35,7 @@ export function defaultSettings(folder: string): Settings {
     limits: DEFAULT_LIMITS,
     log: { level: 'info', audit: 'stdout', auditRequired: false },
     strictFiles: false,
+    state: null,
   };
 }
 
@@ -56,7 +57,7 @@ export function readSettings(text: string, file: string, folder = ''): SettingsR
 /** Keys that postern.yaml may have in a later release. */
 function explainKey(path: Path): string | null {
   const key = path.join('.');
-  return ['state', 'forward_to', 'listen.reuse_port', 'reuse_port'].includes(key) ? LATER : null;
+  return ['forward_to', 'listen.reuse_port', 'reuse_port'].includes(key) ? LATER : null;
 }
 
 function build(raw: RawSettings, site: Site, base: FileBase): Omit<Settings, 'hash'> {
@@ -88,6 +89,7 @@ function build(raw: RawSettings, site: Site, base: FileBase): Omit<Settings, 'ha
       auditRequired: raw.log?.audit_required ?? false,
     },
     strictFiles: raw.strict_files ?? false,
+    state: raw.state === undefined ? null : pathOf(raw.state, '', 'state'),
   };
 }
 

@@ -22,6 +22,7 @@ const FIXED = {
   listen: (settings: Settings) => settings.listen,
   admin: (settings: Settings) => settings.admin,
   policies: (settings: Settings) => settings.policies,
+  state: (settings: Settings) => settings.state,
   'log.audit': (settings: Settings) => settings.log.audit,
 } as const;
 
@@ -30,9 +31,9 @@ export function keepFixed(
   next: Settings,
   first: Settings,
 ): { readonly settings: Settings; readonly restartRequired: readonly string[] } {
-  const { listen, admin, policies } = first;
+  const { listen, admin, policies, state } = first;
   return {
-    settings: { ...next, listen, admin, policies, log: { ...next.log, audit: first.log.audit } },
+    settings: { ...next, listen, admin, policies, state, log: { ...next.log, audit: first.log.audit } },
     restartRequired: Object.entries(FIXED).flatMap(([name, read]) =>
       JSON.stringify(read(next)) === JSON.stringify(read(first)) ? [] : [name],
     ),

@@ -86,6 +86,7 @@ export const settingsShape = z.strictObject({
       audit_required: flag('Refuses traffic while audit lines cannot be written. Default: false'),
     }),
   ),
+  state: text('A folder where quarantines outlive a restart. Default: none'),
   strict_files: flag('Secret files that others can read are errors, not warnings. Default: false'),
 });
 

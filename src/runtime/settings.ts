@@ -67,4 +67,6 @@ export interface Settings {
     readonly auditRequired: boolean;
   };
   readonly strictFiles: boolean;
+  /** The folder of what outlives a restart; null: nothing does. */
+  readonly state: string | null;
 }

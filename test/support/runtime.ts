@@ -40,6 +40,7 @@ export function runtimeScene(files: Readonly<Record<string, string>>, options: R
     version: 'test',
     auditDropped: () => 0,
     caExpirySeconds: () => null,
+    quarantined: () => [],
     secretAges: () => [],
   });
   const runtime = new Runtime({

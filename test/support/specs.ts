@@ -32,6 +32,7 @@ export const rule = (parts: Partial<RuleSpec> = {}): RuleSpec => ({
   strip: [],
   keep: [],
   inject: [],
+  scrub: true,
   responseHeadMs: null,
   idleMs: null,
   ...parts,

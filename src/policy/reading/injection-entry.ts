@@ -1,7 +1,6 @@
 import { below, quote, type Site } from '../finding.ts';
 import type { InjectionSpec, Template } from '../model.ts';
 import { whyBadField } from './field-names.ts';
-import { LATER } from './later.ts';
 import { readSurfaces, readToken, type SurfaceUse, type TokenUse } from './read-placeholders.ts';
 import type { RawInjection, RawPlaceholder } from './schema.ts';
 import { parseTemplate, type TemplateUse } from './templates.ts';
@@ -97,8 +96,7 @@ export class EntryReader {
     const surfaces = readSurfaces(raw.in, below(site, 'in'));
     this.#found.placeholders.push(...surfaces);
     const value = this.#value(raw.value, 'placeholder', 'placeholder', 'value');
-    if (raw.misplaced === 'quarantine') this.#error(`"quarantine" ${LATER}, or write deny`, 'placeholder', 'misplaced');
-    const misplaced = raw.misplaced === 'pass' ? 'pass' : 'deny';
+    const misplaced = raw.misplaced ?? 'deny';
     if (token === null) return null;
     this.#found.tokens.push({ token, misplaced, site });
     return { kind: 'placeholder', token, value, in: surfaces.map(({ surface }) => surface), misplaced };

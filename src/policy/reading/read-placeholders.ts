@@ -1,7 +1,6 @@
 import { below, quote, type Site } from '../finding.ts';
-import type { Surface } from '../model.ts';
+import type { Misplaced, Surface } from '../model.ts';
 import { whyBadField } from './field-names.ts';
-import { LATER } from './later.ts';
 
 /** SEMANTICS.md 7: long enough not to turn up by chance, and without a character that any place would escape. */
 const TOKEN = /^[A-Za-z0-9_-]{12,128}$/;
@@ -51,20 +50,19 @@ function readSurface(text: string, site: Site): Surface | null {
       return why === null ? { kind: 'header', name: name?.toLowerCase() ?? null } : refuse(why);
     }
     case 'query':
-      return { kind: 'query', name };
+    case 'body':
+      return { kind: word, name };
     case 'path':
       return name === null ? { kind: 'path' } : refuse('names a part of the path; write "path"');
-    case 'body':
-      return refuse(`is a place that ${LATER}`);
     default:
-      return refuse('is not a place; write header, header:NAME, query, query:NAME or path');
+      return refuse('is not a place; write header, header:NAME, query, query:NAME, path, body or body:NAME');
   }
 }
 
 /** A token as one rule binds it. */
 export interface TokenUse {
   readonly token: string;
-  readonly misplaced: 'deny' | 'pass';
+  readonly misplaced: Misplaced;
   readonly site: Site;
 }
 

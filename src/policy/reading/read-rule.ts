@@ -34,6 +34,7 @@ export function readRule(raw: RawRule, site: Site, place: Place): RuleReading {
     strip: readFieldNames(raw.strip ?? [], below(site, 'strip')),
     keep: readFieldNames(raw.keep ?? [], below(site, 'keep')),
     inject,
+    scrub: raw.scrub ?? true,
     responseHeadMs: readDuration(raw.response_head, below(site, 'response_head')),
     idleMs: readDuration(raw.idle, below(site, 'idle')),
   };

@@ -2,7 +2,6 @@ import { hyphened } from '../../headers/field-list.ts';
 import { below, quote, type Site } from '../finding.ts';
 import type { InjectionSpec, RuleSpec, Surface } from '../model.ts';
 import type { HostsReading } from './host-patterns.ts';
-import { LATER } from './later.ts';
 import { allowsWriting } from './methods.ts';
 import type { InjectionsReading } from './read-injections.ts';
 import type { RawRule } from './schema.ts';
@@ -18,8 +17,6 @@ export function checkRule(raw: RawRule, reading: RuleReading, site: Site): void 
   const { spec } = reading;
   if (spec.tls === 'passthrough') checkKeys(raw, site, PASSTHROUGH);
   else if (spec.action === 'deny') checkKeys(raw, site, DENY);
-  else if (raw.scrub === true)
-    site.report.error(below(site, 'scrub').path, `masking echoed secrets ${LATER}, or write false`);
   checkFields(raw, reading, site);
   if (spec.action === 'allow') checkCaution(raw, reading, site);
 }

@@ -30,12 +30,12 @@ const placeholderShape = z.strictObject({
   in: list(
     z.string(),
     'must be a list of places, e.g. ["header:authorization"]',
-    'Where it is swapped: header, query, path, header:NAME, query:NAME',
+    'Where it is swapped: header, query, path, body, header:NAME, query:NAME, body:NAME (of a form, or of a JSON object)',
   ),
   misplaced: z.optional(
     described(
-      z.enum(['deny', 'pass', 'quarantine'], { error: 'must be deny or pass' }),
-      'What happens when it turns up elsewhere: deny (default) or pass (leaves as it is)',
+      z.enum(['deny', 'pass', 'quarantine'], { error: 'must be deny, pass or quarantine' }),
+      'What happens when it turns up elsewhere: deny (default), pass (leaves as it is) or quarantine (all of the sandbox is denied until an operator lifts it)',
     ),
   ),
 });
@@ -93,7 +93,7 @@ export const ruleShape = z.strictObject(
     ),
     response_head: duration('How long the host may take to begin its answer. Default: limits.response_head'),
     idle: duration('How long a connection may be silent. Default: limits.idle'),
-    scrub: flag('Masking echoed secrets comes in a later release; false is all that can be said'),
+    scrub: flag('Secrets of the host are masked where an answer echoes them. Default: true'),
   },
   { error: 'must be a rule: a map with "hosts" and conditions' },
 );

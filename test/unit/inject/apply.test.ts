@@ -4,7 +4,7 @@ import type { FieldList } from '../../../src/headers/field-list.ts';
 import { applyPlan, type Injected } from '../../../src/inject/apply.ts';
 import type { Plan } from '../../../src/inject/plan.ts';
 import { compilePolicy } from '../../../src/policy/compile.ts';
-import type { InjectionSpec, RuleSpec, Surface } from '../../../src/policy/model.ts';
+import type { InjectionSpec, Misplaced, RuleSpec, Surface } from '../../../src/policy/model.ts';
 import type { Vault } from '../../../src/secrets/secret.ts';
 import { bearer, header, lines, list, of, rules, sandbox, vault } from '../../support/specs.ts';
 
@@ -31,7 +31,7 @@ const targetOf = (part: Partial<RuleSpec>, target: string): string => apply(part
 
 const placeholder = (
   surfaces: readonly Surface[],
-  misplaced: 'deny' | 'pass' = 'deny',
+  misplaced: Misplaced = 'deny',
   value = of('github'),
 ): InjectionSpec => ({
   kind: 'placeholder',

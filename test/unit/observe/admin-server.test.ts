@@ -45,6 +45,7 @@ async function adminScene(address: ListenAddress = LOCAL, token: string | null =
     scrape,
     log,
     liveness: () => made.live,
+    quarantine: () => null,
     bundlePem: () => 'BUNDLE',
     tokenTest,
   });

@@ -12,6 +12,7 @@ const SOURCES = {
   version: '1.2.3',
   auditDropped: () => 4,
   caExpirySeconds: () => 1_900_000_000,
+  quarantined: () => [],
   secretAges: () => [['github', 12.5]] as const,
 };
 

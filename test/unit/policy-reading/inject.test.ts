@@ -139,23 +139,26 @@ describe('a placeholder', () => {
     ['"query:a:b"', { kind: 'query', name: 'a:b' }],
     ['query', { kind: 'query', name: null }],
     ['path', { kind: 'path' }],
+    ['body', { kind: 'body', name: null }],
+    ['"body:Key"', { kind: 'body', name: 'Key' }],
   ])('is swapped in a place: %s', (text, surface) => {
     expect(injectionOf(placeholder(`in: [${text}]`))).toMatchObject({ in: [surface], misplaced: 'deny' });
   });
 
   it.each([
-    ['in: [body]', '"body" is a place that comes in a later release'],
-    ['in: ["body:key"]', '"body:key" is a place that comes in a later release'],
+    ['in: ["body:"]', '"body:" has no name after the colon'],
     ['in: ["path:x"]', '"path:x" names a part of the path; write "path"'],
-    ['in: ["cookie:x"]', '"cookie:x" is not a place; write header, header:NAME, query, query:NAME or path'],
-    ['in: [Header]', '"Header" is not a place; write header, header:NAME, query, query:NAME or path'],
+    [
+      'in: ["cookie:x"]',
+      '"cookie:x" is not a place; write header, header:NAME, query, query:NAME, path, body or body:NAME',
+    ],
+    ['in: [Header]', '"Header" is not a place; write header, header:NAME, query, query:NAME, path, body or body:NAME'],
     ['in: ["header:"]', '"header:" has no name after the colon'],
     ['in: ["header:host"]', '"header:host" is the host that was asked for'],
     ['in: ["header:a b"]', '"header:a b" is not a field name'],
     ['in: []', 'is empty; it must be a list of places'],
     ['in: path', 'must be a list of places'],
-    ['in: [path], misplaced: quarantine', '"quarantine" comes in a later release'],
-    ['in: [path], misplaced: allow', 'must be deny or pass'],
+    ['in: [path], misplaced: allow', 'must be deny, pass or quarantine'],
   ])('is refused: %s', (more, text) => {
     const findings = ruleFindings('methods: [GET]', 'inject:', `  - ${placeholder(more)}`);
     expect(findings).toEqual([expect.stringContaining(text)]);

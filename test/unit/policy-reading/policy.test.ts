@@ -69,6 +69,7 @@ const DEFAULTS = {
   strip: [],
   keep: [],
   inject: [],
+  scrub: true,
   responseHeadMs: null,
   idleMs: null,
 };
@@ -164,6 +165,7 @@ describe('a policy file', () => {
             misplaced: 'pass',
           },
         ],
+        scrub: false,
         responseHeadMs: 1_200_000,
         idleMs: 30_000,
       },
@@ -260,7 +262,6 @@ describe('what comes in a later release', () => {
     ['version: 1\ngrant: { github: [api.github.com] }\n', `2:1  grant  ${later}`],
     [rule('limits: { requests: 600/min }'), `4:5  rules[0].limits  ${later}`],
     [rule('forward: https://audit.corp.example/in'), `4:5  rules[0].forward  ${later}`],
-    [rule('scrub: true'), `4:12  rules[0].scrub  masking echoed secrets ${later}, or write false`],
   ])('is refused at its place: %j', (text, finding) => {
     const { spec, findings } = readPolicy(text, 'f');
     expect(spec).toBeNull();
