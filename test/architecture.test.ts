@@ -9,6 +9,7 @@ import { CATALOGUE, STAGES } from '../src/errors.ts';
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   address: ['errors'],
   headers: [],
+  scrub: [],
   http1: ['errors', 'headers'],
   secrets: ['errors', 'policy'],
   policy: ['address', 'headers', 'errors', 'inject'],
@@ -34,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'version',
   ],
 };
-const PURE = ['address', 'headers', 'http1', 'policy', 'inject'];
+const PURE = ['address', 'headers', 'http1', 'policy', 'inject', 'scrub'];
 /** Modules of Node that compute and touch nothing. */
 const PURE_MODULES = ['node:path', 'node:crypto', 'node:url', 'node:assert', 'node:buffer', 'node:util'];
 const FILE_LINES_MAX = 350;
