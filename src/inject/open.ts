@@ -1,7 +1,8 @@
 import { ProxyError } from '../errors.ts';
 import { type Field, field, fieldText } from '../headers/field-list.ts';
 import type { Template } from '../policy/model.ts';
-import type { Vault } from '../secrets/secret.ts';
+import { type Needles, needlesOf } from '../scrub/needles.ts';
+import { Secret, type Vault } from '../secrets/secret.ts';
 import { percentEncoded } from './percent.ts';
 import type { Plan, PlannedField, PlannedPair } from './plan.ts';
 
@@ -31,6 +32,23 @@ export function additionsOf(plan: Plan, vault: Vault): Additions {
   const additions = openAdditions(plan, vault);
   openedByPlan.set(plan, { vault, additions });
   return additions;
+}
+
+/** What to look for in answers, by the names of the secrets (one list a host) with the vault that they were opened from. */
+const needlesByNames = new WeakMap<readonly string[], { readonly vault: Vault; readonly needles: Needles | null }>();
+
+/** The secrets that the plan masks in the answer, ready to be looked for; null if there are none. Made once a generation and host. */
+export function needlesFor({ masked }: Plan, vault: Vault): Needles | null {
+  if (masked.length === 0) return null;
+  const known = needlesByNames.get(masked);
+  if (known?.vault === vault) return known.needles;
+  const values = masked.flatMap((name) => {
+    const secret = vault.get(name);
+    return secret instanceof Secret ? [secret.open()] : [];
+  });
+  const needles = needlesOf(values);
+  needlesByNames.set(masked, { vault, needles });
+  return needles;
 }
 
 function openAdditions(plan: Plan, vault: Vault): Additions {

@@ -1,6 +1,7 @@
 import { ProxyError } from '../errors.ts';
 import { countOf, type FieldList, field } from '../headers/field-list.ts';
-import { requestWithoutHopByHop, responseWithoutHopByHop } from '../headers/hop-by-hop.ts';
+import { requestWithoutHopByHop } from '../headers/hop-by-hop.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
 import { requestHeadText } from '../http1/write.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { H1Upstream, UpstreamResponse } from '../upstream/h1-upstream.ts';
@@ -8,6 +9,7 @@ import type { BodyFailure, BodySource } from '../wire/body.ts';
 import { H1Sink } from '../wire/h1-body.ts';
 import type { Flight } from './flight.ts';
 import type { Outgoing } from './inject-into.ts';
+import { shownHead } from './mask-answer.ts';
 import type { Route } from './resolve-route.ts';
 import type { Services } from './services.ts';
 import { hostFieldOf } from './target.ts';
@@ -87,9 +89,14 @@ function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Sending {
   const response = upstream.response({
     method: attempt.outgoing.received.head.method,
     sent,
-    onInterim: (head) => client.sendInterim(head.status, head.reason, responseWithoutHopByHop(head.fields)),
+    onInterim: (head) => sendInterim(head, attempt.outgoing, flight),
   });
   return { upstream, response, sent, idleMs: attempt.idleMs, sentMs };
+}
+
+function sendInterim(head: ResponseHead, { needles }: Outgoing, flight: Flight): void {
+  const { reason, fields } = shownHead(head, needles, flight);
+  flight.client.sendInterim(head.status, reason, fields);
 }
 
 function answerOf({ upstream, sent, idleMs, sentMs }: Sending, response: UpstreamResponse, flight: Flight): Answer {

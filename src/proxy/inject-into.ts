@@ -1,6 +1,9 @@
 import { type FieldList, field, without } from '../headers/field-list.ts';
 import { applyPlan } from '../inject/apply.ts';
+import { needlesFor } from '../inject/open.ts';
 import type { Plan } from '../inject/plan.ts';
+import { withReadableCodings } from '../scrub/accept-encoding.ts';
+import type { Needles } from '../scrub/needles.ts';
 import type { Vault } from '../secrets/secret.ts';
 import type { Passing } from './decide-request.ts';
 import type { Flight } from './flight.ts';
@@ -17,6 +20,8 @@ export interface Outgoing {
   /** End-to-end fields, ours included; framing and Connection are the connection's. */
   readonly fields: FieldList;
   readonly body: OutgoingBody;
+  /** What is masked in the answer; null: nothing. */
+  readonly needles: Needles | null;
 }
 
 /** Applies the plan of the decision. Throws `SECRET_UNAVAILABLE`, `PLACEHOLDER_MISUSE`. */
@@ -28,11 +33,13 @@ export function injectInto(
   flight: Flight,
 ): Outgoing {
   const { plan } = decision;
-  const fields = withLengthOf(body, flight.facts.fields, received.chunked);
-  if (plan.empty) return { received, decision, plan, target: received.target.resource, fields, body };
+  const needles = needlesFor(plan, vault);
+  const own = withLengthOf(body, flight.facts.fields, received.chunked);
+  const fields = needles === null ? own : withReadableCodings(own);
+  if (plan.empty) return { received, decision, plan, target: received.target.resource, fields, body, needles };
   const applied = applyPlan({ target: received.target.resource, fields }, plan, vault);
   flight.record.injected = applied.injected;
-  return { received, decision, plan, target: applied.target, fields: applied.fields, body };
+  return { received, decision, plan, target: applied.target, fields: applied.fields, body, needles };
 }
 
 /** Content-Length as the body leaves, where swapping has changed it. */

@@ -2,13 +2,13 @@ import { ProxyError } from '../errors.ts';
 import { countOf, type FieldList, firstValue } from '../headers/field-list.ts';
 import { BodySwapper, bodyTreatment } from '../inject/body-swap.ts';
 import type { BodySource } from '../wire/body.ts';
-import { type Deadline, deadlines } from '../wire/deadlines.ts';
 import type { Passing } from './decide-request.ts';
 import { EditedBody } from './edited-body.ts';
 import type { Flight } from './flight.ts';
 import { HeldBody, releaseRoom, takeRoom, WholeBody } from './held-body.ts';
 import type { Standing } from './passage.ts';
 import type { Received } from './receive.ts';
+import { Silence } from './silence.ts';
 
 /** A body up to this is read whole before it is sent, so that its new length can be declared: some servers take no chunks. */
 const HELD_BYTES_MAX = 256 * 1024;
@@ -60,15 +60,12 @@ interface Holding {
 async function holdBody({ body, declared, swapper, idleMs }: Holding, flight: Flight): Promise<OutgoingBody> {
   flight.atEnd(() => releaseRoom(declared));
   const held = new HeldBody(declared);
-  const silence: Deadline = { dueMs: deadlines.nowMs() + idleMs, onDue: () => flight.cut(silent()) };
-  deadlines.add(silence);
+  const silence = new Silence(idleMs, () => flight.cut(silent()));
   try {
-    const failure = await body.moveTo(held, () => {
-      silence.dueMs = deadlines.nowMs() + idleMs;
-    });
+    const failure = await body.moveTo(held, () => silence.break());
     if (failure !== null) throw failure;
   } finally {
-    deadlines.delete(silence);
+    silence.close();
   }
   const start = swapper.push(held.bytes);
   const swapped = Buffer.concat([start, swapper.end()]);

@@ -1,11 +1,12 @@
-import { responseWithoutHopByHop } from '../headers/hop-by-hop.ts';
 import type { Framing } from '../http1/framing.ts';
+import { withoutCoding } from '../scrub/decoded-fields.ts';
 import { H1Upstream } from '../upstream/h1-upstream.ts';
 import type { BodyFailure } from '../wire/body.ts';
 import type { AnswerLength } from './client-request.ts';
 import type { Answer } from './dispatch.ts';
 import type { Flight } from './flight.ts';
 import type { Outgoing } from './inject-into.ts';
+import { type BodyReading, bodyReading, maskingSink, shownHead } from './mask-answer.ts';
 import type { Route } from './resolve-route.ts';
 import type { Services } from './services.ts';
 import { upgrade } from './upgrade.ts';
@@ -21,6 +22,8 @@ const LENGTHS: Readonly<Record<Framing['kind'], AnswerLength>> = {
   close: 'chunked',
 };
 
+const AS_IT_IS: BodyReading = { coding: null, extent: 'whole' };
+
 /**
  * Passes the answer on as it comes, and gives the connection back if the exchange left it clean. A promise only where there is something
  * to wait for: the body of a small answer has arrived with its head.
@@ -35,10 +38,17 @@ export function relay(
   const { upstream, response } = answer;
   const { client, record } = flight;
   const { head, framing, body } = response;
-  if (head.status === 101) return upgrade(answer, outgoing.received, services, flight);
+  if (head.status === 101) return upgrade(answer, outgoing, services, flight);
+  const { needles } = outgoing;
+  const { reason, fields } = shownHead(head, needles, flight);
+  const reading = needles === null ? AS_IT_IS : bodyReading(response);
   record.status = head.status;
-  const fields = responseWithoutHopByHop(head.fields);
-  const sink = client.sendHead({ status: head.status, reason: head.reason, fields, length: LENGTHS[framing.kind] });
+  const sink = client.sendHead({
+    status: head.status,
+    reason,
+    fields: reading.coding === null ? fields : withoutCoding(fields),
+    length: reading.coding === null || body === null ? LENGTHS[framing.kind] : 'chunked',
+  });
   record.overheadMs += performance.now() - answer.receivedMs;
   upstream.wire.expireIn(answer.idleMs);
   const over = (failure: BodyFailure): void => {
@@ -51,9 +61,15 @@ export function relay(
     sink.end([]);
     return over(null);
   }
-  const moved = body.moveTo(sink, (count) => {
+  const onBytes = (count: number): void => {
     record.bytesIn += count;
     upstream.wire.expireIn(answer.idleMs);
-  });
+  };
+  if (needles === null) return ended(body.moveTo(sink, onBytes), over);
+  const masking = maskingSink(sink, reading, needles, answer.idleMs, flight);
+  return ended(masking.settled(body.moveTo(masking.sink, onBytes)), over);
+}
+
+function ended(moved: BodyFailure | Promise<BodyFailure>, over: (failure: BodyFailure) => void): void | Promise<void> {
   return moved instanceof Promise ? moved.then(over) : over(moved);
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { ProxyError } from '../errors.ts';
 import { firstValue, hasToken } from '../headers/field-list.ts';
-import { responseWithoutHopByHop } from '../headers/hop-by-hop.ts';
 import { responseHeadText } from '../http1/write.ts';
 import { relayRaw } from '../wire/raw-relay.ts';
 import type { Answer } from './dispatch.ts';
 import type { Flight } from './flight.ts';
-import type { Received } from './receive.ts';
+import type { Outgoing } from './inject-into.ts';
+import { shownHead } from './mask-answer.ts';
 import type { Services } from './services.ts';
 
 /** RFC 6455 section 1.3. */
@@ -16,11 +16,11 @@ const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
  * An answer 101. Only a server that read the handshake as one can have made its Sec-WebSocket-Accept; with any other, what follows could
  * be requests that nobody judges. After it the bytes pass unread in both directions, half-closes included.
  */
-export async function upgrade(answer: Answer, received: Received, services: Services, flight: Flight): Promise<void> {
+export async function upgrade(answer: Answer, outgoing: Outgoing, services: Services, flight: Flight): Promise<void> {
   const { upstream, response } = answer;
   const { client, record } = flight;
   const { head } = response;
-  const key = received.websocketKey;
+  const key = outgoing.received.websocketKey;
   if (key === null || !isAccepted(answer, key)) {
     const reason =
       key === null
@@ -35,7 +35,8 @@ export async function upgrade(answer: Answer, received: Received, services: Serv
   flight.upgraded = true;
   // One write, so one TLS record: clients exist that cannot read a 101 in pieces.
   const framing = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
-  wire.writeText(responseHeadText(101, head.reason, responseWithoutHopByHop(head.fields), framing));
+  const { reason, fields } = shownHead(head, outgoing.needles, flight);
+  wire.writeText(responseHeadText(101, reason, fields, framing));
   services.observer.tunnelOpened();
   // A client that does not read would hold what was written to it, and with it the connection.
   flight.whenCut(() => wire.destroy());

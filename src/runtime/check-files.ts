@@ -75,7 +75,7 @@ async function findingsOutside(
   const readings = await readSources(wanted, environment, settings.strictFiles);
   return [
     ...(alone ? [] : await settingsFindings(settings, readings, relative(folder, settings.file ?? ''))),
-    ...sandboxes.flatMap(({ secrets }) => secretFindings(secrets, readings)),
+    ...sandboxes.flatMap((sandbox) => secretFindings(sandbox, readings)),
     ...sandboxes.flatMap(({ match }) =>
       (match ?? []).flatMap((entry, index) => matchFindings(entry, index, settings, readings)),
     ),

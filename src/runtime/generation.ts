@@ -97,7 +97,7 @@ export function findingsOf(reading: Reading): readonly Finding[] {
     findings.push(...findingAbout(readingOf(token, secrets), place, 'admin.token', 'the admin token is not available'));
   }
   const ofSandbox = ({ spec }: Governed): readonly Finding[] => [
-    ...secretFindings(spec.secrets, secrets),
+    ...secretFindings(spec, secrets),
     ...tokenFindings(spec.match ?? [], secrets),
   ];
   return findings.concat([...governed.values()].filter(({ state }) => isLoaded(state)).flatMap(ofSandbox));
@@ -125,7 +125,7 @@ async function sandboxOf(
   const known = previous?.snapshot.sandboxes.get(name);
   const isKept = known !== undefined && known.policy !== null && known.hash === hash;
   const policy = !isLoaded(state) ? null : isKept ? known.policy : await compile(spec);
-  const vault = vaultOf(spec.secrets, secrets);
+  const vault = vaultOf(spec, secrets);
   return { name, policy, files, hash, vault: isKept && isSameVault(known.vault, vault) ? known.vault : vault };
 }
 

@@ -20,6 +20,11 @@ export class Secret {
     return this.#value;
   }
 
+  /** In UTF-8. */
+  get byteLength(): number {
+    return Buffer.byteLength(this.#value);
+  }
+
   /** Whether both hold the same value; tells a rotation from a rewrite of the same file. */
   equals(other: Secret): boolean {
     return this.#value === other.#value;

@@ -93,10 +93,10 @@ describe('an exchange through an intercepted tunnel', () => {
     const { origin, authority, tunnel } = await startScene();
     const client = await tunnel();
     client.send(
-      `POST /up HTTP/1.1\r\nHost: ${authority}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n`,
+      `POST /up HTTP/1.1\r\nHost: ${authority}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\n###\r\n`,
     );
     const connection = await origin.next();
-    await connection.until(/\r\n\r\n3\r\nabc\r\n$/);
+    await connection.until(/\r\n\r\n3\r\n###\r\n$/);
     client.send('0\r\nX-Sum: 9\r\nAuthorization: evil\r\n\r\n');
     await connection.until(/0\r\nX-Sum: 9\r\n\r\n$/);
     expect(connection.received).not.toContain('evil');
@@ -213,8 +213,8 @@ describe('when one side fails', () => {
     client.send(get(authority));
     const connection = await origin.next();
     await connection.until(/\r\n\r\n$/);
-    connection.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc');
-    await client.until(/abc$/);
+    connection.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n###');
+    await client.until(/###$/);
     client.socket.destroy();
     await connection.untilEnded();
     expect(await postern.audited({ host: 'origin.test' })).toMatchObject({
@@ -235,8 +235,8 @@ describe('when one side fails', () => {
   });
 
   it.each([
-    ['a declared length', 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc'],
-    ['chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n'],
+    ['a declared length', 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n###'],
+    ['chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n###\r\n'],
   ])('never makes a truncated answer of %s look complete', async (_name, answer) => {
     const { postern, origin, authority, tunnel } = await startScene();
     const client = await tunnel();

@@ -56,8 +56,8 @@ describe('a sandbox that misuses a placeholder whose policy says quarantine', ()
     streaming.send(`GET /stream HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
     const upstream = await origin.next();
     await upstream.until(/\r\n\r\n/);
-    upstream.socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
-    await streaming.until(/abc/);
+    upstream.socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n###\r\n');
+    await streaming.until(/###/);
 
     const misusing = await tunnel();
     misusing.send(`GET /?x=${TOKEN} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);

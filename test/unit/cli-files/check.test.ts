@@ -16,7 +16,7 @@ describe('postern check', () => {
       'p/deeper/b.yaml': 'not: read\n',
       'p/.hidden.yaml': 'not: read\n',
     });
-    expect(await runIn(folder, check, [], { A: 'x' })).toEqual({
+    expect(await runIn(folder, check, [], { A: 'a-value-of-some-length' })).toEqual({
       status: 0,
       out: '2 files, 1 sandbox, 1 rule: 0 errors, 0 warnings\n',
       err: '',
@@ -124,11 +124,25 @@ describe('postern check, looking for secrets', () => {
     const at = 'policies/a.yaml:2:12  secrets.a  warning: secret "a" is not available: the environment variable A is';
     expect(await warnings(folder)).toEqual([`${at} not set`]);
     expect(await warnings(folder, { A: '\n' })).toEqual([`${at} empty`]);
-    expect(await warnings(folder, { A: 'value\n' })).toEqual([]);
+    expect(await warnings(folder, { A: 'long-value\n' })).toEqual([]);
+  });
+
+  it('warns of a value that is too short to be masked in answers, unless no rule wants that', async () => {
+    const folder = folderWith({ 'policies/a.yaml': policy('{ env: A }') });
+    expect(await warnings(folder, { A: '1234567' })).toEqual([
+      expect.stringContaining(
+        'is not available: it has fewer than 8 bytes, too few to be masked where an answer echoes',
+      ),
+    ]);
+    expect(await warnings(folder, { A: '12345678' })).toEqual([]);
+    const unmasked = policy('{ env: A }').replace('inject:', 'scrub: false, inject:');
+    const other = folderWith({ 'policies/a.yaml': unmasked });
+    expect(unmasked).toContain('scrub: false');
+    expect(await warnings(other, { A: '1234567' })).toEqual([]);
   });
 
   it('warns of a file that is not there, or that others can read or write', async () => {
-    const folder = folderWith({ 'policies/a.yaml': policy('{ file: ../s/a }'), 's/b': 'value' });
+    const folder = folderWith({ 'policies/a.yaml': policy('{ file: ../s/a }'), 's/b': 'long-value' });
     expect(await warnings(folder)).toEqual([expect.stringContaining('is not available: the file does not exist')]);
     symlinkSync('b', join(folder, 's/a'));
     chmodSync(join(folder, 's/b'), 0o600);

@@ -13,7 +13,7 @@ describe('postern init', () => {
       out: 'wrote postern.yaml\nwrote policies/default.yaml\n',
       err: '',
     });
-    expect(await runIn(folder, check, [], { DEMO_TOKEN: 'x' })).toEqual({
+    expect(await runIn(folder, check, [], { DEMO_TOKEN: 'a-value-of-some-length' })).toEqual({
       status: 0,
       out: '2 files, 1 sandbox, 2 rules: 0 errors, 0 warnings\n',
       err: '',

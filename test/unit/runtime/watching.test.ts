@@ -110,7 +110,7 @@ describe('watching', () => {
     const settings = swapped(scene);
     scene.write('postern.yaml', 'version: 1\nlimits: { connections: 9 }\n');
     expect((await settings).settings.limits.connections).toBe(9);
-    for (const value of ['first', 'second']) {
+    for (const value of ['the-first-value', 'the-second-value']) {
       const secret = swapped(scene);
       scene.write('secrets/token', value);
       const resolved = (await secret).sandboxes.get('default')?.vault.get('github');
