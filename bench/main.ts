@@ -7,6 +7,7 @@ import { installPeers } from './install.ts';
 import { type Options, type RoundName, readOptions, usage } from './options.ts';
 import { peers as allPeers } from './peers/all.ts';
 import type { Peer } from './peers/peer.ts';
+import { baselineIn } from './peers/postern.ts';
 import { resultsAsJson } from './report/json.ts';
 import type { Results } from './report/results.ts';
 import { peerTables, posternLines } from './report/tables.ts';
@@ -106,7 +107,9 @@ const ofPosternAlone: ReadonlySet<RoundName> = new Set(['rules', 'reloads', 'clo
 /** The peers that are installed and inject; each of the others is named with what to do. */
 async function presentPeers(world: World, options: Options, results: Results): Promise<readonly Peer[]> {
   const present: Peer[] = [];
-  for (const peer of allPeers.filter(({ name }) => options.peers.includes(name))) {
+  const chosen = allPeers.filter(({ name }) => options.peers.includes(name));
+  const older = options.baseline === undefined ? [] : [baselineIn(options.baseline)];
+  for (const peer of [...chosen, ...older]) {
     if (peer.version() === undefined) {
       results.problems.push(`skipped ${peer.name}: not installed (${peer.install})`);
       continue;

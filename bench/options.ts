@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Cores } from './harness/processes.ts';
 import { peers } from './peers/all.ts';
@@ -29,6 +30,8 @@ export interface Options {
   readonly reloadSeconds: number;
   readonly closedConnections: number;
   readonly instances: number;
+  /** The folder of an older checkout, built, that is measured as one more peer. */
+  readonly baseline: string | undefined;
   readonly json: string | undefined;
   readonly install: boolean;
   readonly list: boolean;
@@ -69,7 +72,7 @@ const quick = {
 } as const;
 
 /** Whom the targets name; the others are slow, and a quick look does without them. */
-const quickPeers = ['postern', 'nginx', 'floor', 'hudsucker', 'goproxy', 'squid'];
+const quickPeers = ['postern', 'postern-unscrubbed', 'nginx', 'floor', 'hudsucker', 'goproxy', 'squid'];
 
 export const usage = `npm run bench -- [options]
   --quick            small sizes, one repeat, fewer peers: a look, not a measurement (about two minutes)
@@ -79,6 +82,7 @@ export const usage = `npm run bench -- [options]
   --seconds S        how long each load is measured
   --reload-seconds S how long the reloads may take (100)
   --cores P,L        the proxy's core and the load's (0,1)
+  --baseline DIR     an older checkout of this project, built: one more peer in the same run
   --json FILE        all figures as JSON
   --gate             exit status 1 where a target is missed
   --install          install the peers that npm, PyPI, Go and Rust bring, into bench/.peers
@@ -98,6 +102,7 @@ export function readOptions(argv: readonly string[]): Options {
       seconds: { type: 'string' },
       'reload-seconds': { type: 'string' },
       cores: { type: 'string', default: '0,1' },
+      baseline: { type: 'string' },
       json: { type: 'string' },
       gate: { type: 'boolean', default: false },
       install: { type: 'boolean', default: false },
@@ -116,6 +121,7 @@ export function readOptions(argv: readonly string[]): Options {
     seconds: positive(values.seconds, sizes.seconds),
     reloadSeconds: positive(values['reload-seconds'], sizes.reloadSeconds),
     instances: 10,
+    baseline: values.baseline === undefined ? undefined : resolve(values.baseline),
     json: values.json,
     install: values.install,
     list: values.list,

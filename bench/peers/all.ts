@@ -7,13 +7,14 @@ import { mitmproxy } from './mitmproxy.ts';
 import { mockttp } from './mockttp.ts';
 import { nginx } from './nginx.ts';
 import type { Peer } from './peer.ts';
-import { postern } from './postern.ts';
+import { postern, unscrubbed } from './postern.ts';
 import { squid } from './squid.ts';
 import { tunnel } from './tunnel.ts';
 
 /** Every peer, in the order of the tables. */
 export const peers: readonly Peer[] = [
   postern,
+  unscrubbed,
   nginx,
   tunnel,
   floor,

@@ -4,12 +4,14 @@ import { projectFolder } from '../harness/paths.ts';
 import { manifestVersion } from './commands.ts';
 import type { Command, Peer, PeerContext } from './peer.ts';
 
-const program = join(projectFolder, 'dist', 'postern.js');
+const programIn = (project: string): string => join(project, 'dist', 'postern.js');
 
 /** What a round varies of Postern. */
 export interface PosternOptions {
   /** Rules before the one that matches. */
   readonly rules?: number;
+  /** Whether echoed secrets are looked for in answers; they are by default. */
+  readonly scrub?: boolean;
 }
 
 /** A policy file takes so many of the rules, as a person who has thousands would split them. */
@@ -47,7 +49,7 @@ export function otherRules(first: number, count: number, variant = 'a'): string 
   return `version: 1\nrules:\n${rules.join('')}  - { name: v${first}, hosts: [variant${first}.example.com], paths: [/${variant}] }\n`;
 }
 
-function matchingRule(context: PeerContext): string {
+function matchingRule(context: PeerContext, { scrub = true }: PosternOptions): string {
   return `version: 1
 secrets:
   bench: { file: ${join(context.folder, 'secret')} }
@@ -57,10 +59,10 @@ rules:
     ports: [${context.originPort}]
     inject:
       - bearer: "\${bench}"
-`;
+${scrub ? '' : '    scrub: false\n'}`;
 }
 
-function prepare(context: PeerContext, options: PosternOptions = {}): Command {
+function prepare(project: string, context: PeerContext, options: PosternOptions): Command {
   const { folder } = context;
   const policies = join(folder, 'policies');
   mkdirSync(policies, { recursive: true });
@@ -70,27 +72,51 @@ function prepare(context: PeerContext, options: PosternOptions = {}): Command {
     const count = Math.min(rulesPerFile, (options.rules ?? 0) - first);
     writeFileSync(join(policies, `${String(first).padStart(8, '0')}.yaml`), otherRules(first, count));
   }
-  writeFileSync(join(policies, 'z-origin.yaml'), matchingRule(context)); // read last: files are merged in name order
+  writeFileSync(join(policies, 'z-origin.yaml'), matchingRule(context, options)); // read last: files are merged in name order
   const file = join(folder, 'postern.yaml');
   writeFileSync(file, processConfiguration(context));
   return {
-    argv: [program, 'serve', '--config', file],
+    argv: [programIn(project), 'serve', '--config', file],
     clientTrust: join(folder, 'certs', 'ca.pem'),
   };
 }
 
-/** Postern as a peer; `options` are for the rounds that only Postern runs. */
-export function posternWith(options: PosternOptions): Peer {
+interface Named {
+  readonly name: string;
+  readonly about: string;
+  /** The folder of the checkout whose build is run. */
+  readonly project: string;
+}
+
+function peerOf({ name, about, project }: Named, options: PosternOptions): Peer {
   return {
-    name: 'postern',
-    about: 'this project: policy, audit to a file and metrics on',
+    name,
+    about,
     mode: 'mitm',
     injects: true,
     mints: true,
     install: 'npm ci',
-    version: () => (existsSync(program) ? manifestVersion(projectFolder) : undefined),
-    prepare: (context) => prepare(context, options),
+    version: () => (existsSync(programIn(project)) ? manifestVersion(project) : undefined),
+    prepare: (context) => prepare(project, context, options),
   };
 }
 
+const POSTERN: Named = {
+  name: 'postern',
+  about: 'this project: policy, echoes masked, audit to a file and metrics on',
+  project: projectFolder,
+};
+
+/** Postern as a peer; `options` are for the rounds that only Postern runs. */
+export const posternWith = (options: PosternOptions): Peer => peerOf(POSTERN, options);
+
 export const postern = posternWith({});
+
+export const unscrubbed = peerOf(
+  { ...POSTERN, name: 'postern-unscrubbed', about: 'the same with `scrub: false`' },
+  { scrub: false },
+);
+
+/** An older checkout of this project that was built, to be measured beside this one. */
+export const baselineIn = (project: string): Peer =>
+  peerOf({ name: 'baseline', about: `Postern as built in ${project}`, project }, {});

@@ -1,4 +1,4 @@
-import { cpuMicroseconds, cpuMillisecondsPerMegabyte, perSecond } from '../rounds/measurements.ts';
+import { cpuMicroseconds, cpuMillisecondsPerMegabyte, megabytesPerSecond, perSecond } from '../rounds/measurements.ts';
 import { kibibytes, missing, number, ratio } from './format.ts';
 import type { Results } from './results.ts';
 
@@ -40,11 +40,13 @@ function loadTargets({ loads }: Results): readonly Verdict[] {
     loads.ratio(load, subject, other, cpuMicroseconds);
   const rate = (load: 'connections' | 'hosts', other: string) => loads.ratio(load, subject, other, perSecond);
   const bulk = loads.ratio('bulk', subject, 'nginx', cpuMillisecondsPerMegabyte);
+  const scrubbed = loads.ratio('bulk', subject, 'postern-unscrubbed', megabytesPerSecond);
   return [
     atMost('CPU a request at most 1.6x nginx', cpu('small', 'nginx'), 1.6, ratio),
     atMost('CPU a request at most 0.6x Squid', cpu('small', 'squid'), 0.6, ratio),
     atMost('64 KiB: CPU a request at most 1.0x nginx', cpu('medium', 'nginx'), 1, ratio),
     atMost('bulk: CPU a megabyte at most 1.0x nginx', bulk, 1, ratio),
+    atLeast('bulk with echoes masked: at least 0.85x the throughput without', scrubbed, 0.85),
     atMost('a new connection: CPU at most 1.7x nginx', cpu('connections', 'nginx'), 1.7, ratio),
     atLeast('new connections: at least 5x the rate of Squid', rate('connections', 'squid'), 5),
     atLeast('new hosts: at least 4x the rate of Squid', rate('hosts', 'squid'), 4),
