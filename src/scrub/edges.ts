@@ -14,8 +14,10 @@ export const isPiece = (needle: Needle, from: number, text: Uint8Array, at: numb
 
 /** Where the end of a needle stops that the text begins with: 0 if there is none, UNDECIDED if more of the text must be seen. */
 export function openingPiece(needles: readonly Needle[], text: Uint8Array, isOver: boolean): number {
+  const rest = restBytes(text);
+  if (rest === text.length && rest < REST_BYTES_MAX && !isOver) return UNDECIDED;
   let end = 0;
-  for (let at = 0; at <= Math.min(restBytes(text), text.length - 1); at++) {
+  for (let at = 0; at <= rest && at < text.length; at++) {
     for (const needle of needles) {
       const piece = pieceEnd(needle, text, at, isOver);
       if (piece === UNDECIDED) return UNDECIDED;
@@ -47,5 +49,6 @@ function restBytes(text: Uint8Array): number {
   return bytes;
 }
 
-const REST_BYTES_MAX = 7;
+/** Of the longest spelling, a character beyond the first plane in JSON within JSON, without its first byte. */
+const REST_BYTES_MAX = 15;
 const REST: ReadonlySet<number> = new Set(Buffer.from('0123456789abcdefABCDEFu\\%"/nrt', 'latin1'));

@@ -21,7 +21,7 @@ export class Filter {
     this.backBytes = Math.max(...needles.map((needle) => longestBytes(needle, units)));
     const grams = needles.map((needle) => ({ needle, grams: [...new Grams(needle, units).all(4)] }));
     this.#words = new WordTable(grams);
-    this.#shift = 32 - Math.min(Math.max(Math.ceil(Math.log2(this.#words.count * 24)), 12), 17);
+    this.#shift = 32 - Math.min(Math.max(Math.ceil(Math.log2(this.#words.count * 96)), 12), 18);
     this.#bits = new Int32Array(2 ** (32 - this.#shift - 5));
     for (const word of this.#words) {
       const bit = Math.imul(word, MIX) >>> this.#shift;
