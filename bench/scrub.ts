@@ -53,6 +53,11 @@ const texts = (secret: string): Readonly<Record<string, Buffer>> => ({
   'json, \\u003c': filled(() =>
     JSON.stringify(item()).replaceAll(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`),
   ),
+  'json, \\u0441': filled(() =>
+    JSON.stringify({
+      text: [...'сегодня'].map((char) => `\\u0${char.charCodeAt(0).toString(16)}`).join('') + serial++,
+    }).replaceAll('\\\\', '\\'),
+  ),
   base64: Buffer.from(randomBytes((TEXT_BYTES * 3) / 4).toString('base64'), 'latin1'),
   hex: Buffer.from(randomBytes(TEXT_BYTES / 2).toString('hex'), 'latin1'),
   sse: filled(

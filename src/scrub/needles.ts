@@ -23,7 +23,7 @@ export class Needles {
     this.#filter = new Filter(forms);
     const byFirstByte = new Map<number, Needle[]>();
     for (const needle of forms) {
-      const grams = new Grams(needle, needle.units.length);
+      const grams = new Grams(needle, SCRUB_BYTES_MIN);
       for (const text of grams.from(0, 1)) {
         const byte = text.charCodeAt(0);
         byFirstByte.set(byte, [...(byFirstByte.get(byte) ?? []), needle]);

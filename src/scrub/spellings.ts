@@ -82,39 +82,41 @@ export interface Gram {
   readonly ahead: number;
 }
 
-/** The runs of `bytes` bytes in spellings of the units before `to`. */
+/** What can stand in a spelling of the units before `to`. */
 export class Grams {
-  readonly #needle: Needle;
-  readonly #to: number;
-  readonly #begun = new Map<number, readonly string[]>();
+  readonly #spellings: readonly (readonly Spelling[])[];
+  /** What was answered, by bytes and unit. */
+  readonly #begun: Map<number, readonly string[]>[] = [];
 
   constructor(needle: Needle, to: number) {
-    this.#needle = needle;
-    this.#to = to;
+    this.#spellings = Array.from({ length: to }, (_none, unit) => spellingsOf(needle, unit));
   }
 
-  /** The first `bytes` bytes of every spelling that begins with the unit; shorter ones end with the last unit and are left out. */
+  /** How long a spelling of all the units can be, or more. */
+  get bytesMax(): number {
+    return this.#spellings.reduce((bytes, each) => bytes + Math.max(...each.map(({ text }) => text.length)), 0);
+  }
+
+  /** The first `bytes` bytes of every spelling that begins with the unit; those that are over sooner are left out. */
   from(unit: number, bytes: number): readonly string[] {
     if (bytes <= 0) return [''];
-    if (unit >= this.#to) return [];
-    const key = unit * 8 + bytes;
-    const known = this.#begun.get(key);
+    const known = this.#begun[bytes]?.get(unit);
     if (known !== undefined) return known;
     const found = new Set<string>();
-    for (const { text, next } of spellingsOf(this.#needle, unit)) {
+    for (const { text, next } of this.#spellings[unit] ?? []) {
       const head = text.slice(0, bytes);
       for (const rest of this.from(next, bytes - text.length)) found.add(head + rest);
     }
     const texts = [...found];
-    this.#begun.set(key, texts);
+    this.#begun[bytes] = (this.#begun[bytes] ?? new Map<number, readonly string[]>()).set(unit, texts);
     return texts;
   }
 
   /** Every run of `bytes` bytes anywhere in the spellings, with each place at which it can stand. */
   *all(bytes: number): Generator<Gram> {
-    for (let unit = 0; unit < this.#to; unit++) {
+    for (const [unit, spellings] of this.#spellings.entries()) {
       for (const text of this.from(unit, bytes)) yield { text, unit, ahead: 0 };
-      for (const { text: spelling, next } of spellingsOf(this.#needle, unit)) {
+      for (const { text: spelling, next } of spellings) {
         for (let skip = 1; skip < spelling.length; skip++) {
           const tail = spelling.slice(skip, skip + bytes);
           const ahead = spelling.length - skip;
