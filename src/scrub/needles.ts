@@ -63,7 +63,7 @@ export class Needles {
     ) {
       const at = lead + index * 4;
       if (!filter.agrees(words[index] ?? 0, text, at)) continue;
-      const cut = this.#look(text, Math.max(looked, at - filter.backBytes), at + 1, found);
+      const cut = this.#look(text, filter.backFrom(text, at, looked), at + 1, found);
       if (cut <= at) return cut;
       looked = at + 1;
     }
