@@ -74,4 +74,4 @@ export class Filter {
 /** The longer the shortest needle, the fewer words are looked at. */
 const STRIDES = [16, 8, 4] as const;
 /** Odd, and no bit of a word is lost on the upper ones (the golden ratio, Knuth 6.4). */
-const MIX = 0x9e3779b1;
+export const MIX = 0x9e3779b1;

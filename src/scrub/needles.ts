@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { isPiece } from './edges.ts';
-import { Filter } from './filter.ts';
+import { Filter, MIX } from './filter.ts';
 import { formsOf, SCRUB_BYTES_MIN } from './forms.ts';
 import { DIFFERS, ENDS, type Needle, walk } from './needle.ts';
 import { Grams } from './spellings.ts';
@@ -13,8 +13,8 @@ export class Needles {
   readonly #forms: readonly Needle[];
   readonly #bytesMin: number;
   readonly #filter: Filter;
-  /** Which pairs of bytes a spelling can begin with: a bit each. */
-  readonly #pairs = new Int32Array(2 ** 11);
+  /** Which four bytes a spelling can begin with: a bit of those that mix alike. */
+  readonly #openings = new Int32Array(2 ** (OPENING_BITS - 5));
   readonly #byFirstByte: (readonly Needle[] | undefined)[];
 
   constructor(forms: readonly Needle[]) {
@@ -28,13 +28,14 @@ export class Needles {
         const byte = text.charCodeAt(0);
         byFirstByte.set(byte, [...(byFirstByte.get(byte) ?? []), needle]);
       }
-      for (const text of grams.from(0, 2)) this.#addPair(text.charCodeAt(0) | (text.charCodeAt(1) << 8));
+      for (const text of grams.from(0, 4)) this.#addOpening(Buffer.from(text, 'latin1'));
     }
     this.#byFirstByte = Array.from({ length: 256 }, (_none, byte) => byFirstByte.get(byte));
   }
 
-  #addPair(pair: number): void {
-    this.#pairs[pair >>> 5] = (this.#pairs[pair >>> 5] ?? 0) | (1 << (pair & 31));
+  #addOpening(bytes: Uint8Array): void {
+    const bit = openingBit(bytes, 0);
+    this.#openings[bit >>> 5] = (this.#openings[bit >>> 5] ?? 0) | (1 << (bit & 31));
   }
 
   get forms(): readonly Needle[] {
@@ -73,14 +74,13 @@ export class Needles {
 
   /** Compares every needle at every place. Answers as `search` does; `to` if nothing that begins before it is cut off. */
   #look(text: Uint8Array, from: number, to: number, found: number[]): number {
-    const last = text.length - 1;
+    const last = text.length - 4;
     for (let at = from; at < to; at++) {
-      const byte = text[at] ?? 0;
-      if (at < last) {
-        const pair = byte | ((text[at + 1] ?? 0) << 8);
-        if ((((this.#pairs[pair >>> 5] ?? 0) >>> pair) & 1) === 0) continue;
+      if (at <= last) {
+        const bit = openingBit(text, at);
+        if ((((this.#openings[bit >>> 5] ?? 0) >>> bit) & 1) === 0) continue;
       }
-      const needles = this.#byFirstByte[byte];
+      const needles = this.#byFirstByte[text[at] ?? 0];
       if (needles === undefined) continue;
       const end = longest(needles, text, at);
       if (end === ENDS) return at;
@@ -113,6 +113,14 @@ export class Needles {
   [inspect.custom](): string {
     return this.toString();
   }
+}
+
+const OPENING_BITS = 15;
+
+function openingBit(text: Uint8Array, at: number): number {
+  const low = (text[at] ?? 0) | ((text[at + 1] ?? 0) << 8);
+  const word = low | ((text[at + 2] ?? 0) << 16) | ((text[at + 3] ?? 0) << 24);
+  return Math.imul(word, MIX) >>> (32 - OPENING_BITS);
 }
 
 /** To set up the quick look costs as much as to look closely at so many bytes. */

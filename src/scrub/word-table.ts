@@ -49,7 +49,7 @@ export class WordTable {
 }
 
 const MIX_AGAIN = 0x85ebca6b;
-const PLACES_MAX = 16;
+const PLACES_MAX = 4;
 const EVERYWHERE: readonly Place[] = [];
 /** So many units after a word tell chance from a needle; the whole is compared from its beginning. */
 const AHEAD_UNITS = 8;
