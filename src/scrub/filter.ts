@@ -9,10 +9,6 @@ import { WordTable } from './word-table.ts';
 export class Filter {
   /** Bytes from one word looked at to the next. */
   readonly stride: number;
-  /** A spelling begins at most this many bytes before a word that is found in it. */
-  readonly #backBytes: number;
-  /** The bytes that spellings consist of. */
-  readonly #bytes = new Uint8Array(256);
   readonly #bits: Int32Array;
   readonly #shift: number;
   readonly #words: WordTable;
@@ -22,14 +18,12 @@ export class Filter {
     this.stride = STRIDES.find((stride) => stride + 3 <= unitsMin) ?? 4;
     const units = this.stride + 3;
     const grams = needles.map((needle) => ({ needle, grams: new Grams(needle, units) }));
-    this.#backBytes = Math.max(...grams.map((each) => each.grams.bytesMax));
     this.#words = new WordTable(grams);
     this.#shift = 32 - Math.min(Math.max(Math.ceil(Math.log2(this.#words.count * 96)), 12), 18);
     this.#bits = new Int32Array(2 ** (32 - this.#shift - 5));
     for (const word of this.#words) {
       const bit = Math.imul(word, MIX) >>> this.#shift;
       this.#bits[bit >>> 5] = (this.#bits[bit >>> 5] ?? 0) | (1 << (bit & 31));
-      for (let shift = 0; shift < 32; shift += 8) this.#bytes[(word >>> shift) & 0xff] = 1;
     }
   }
 
@@ -55,14 +49,6 @@ export class Filter {
       if ((((bits[bit >>> 5] ?? 0) >>> bit) & 1) !== 0) return at;
     }
     return at;
-  }
-
-  /** The first place, from `from` on, at which a spelling can begin that goes on to `at`. */
-  backFrom(text: Uint8Array, at: number, from: number): number {
-    const first = Math.max(from, at - this.#backBytes);
-    let place = at;
-    while (place > first && this.#bytes[text[place - 1] ?? 0] === 1) place--;
-    return place;
   }
 
   /** Whether the word stands in a needle whose next units stand after it. */

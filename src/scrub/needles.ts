@@ -64,7 +64,8 @@ export class Needles {
     ) {
       const at = lead + index * 4;
       if (!filter.agrees(words[index] ?? 0, text, at)) continue;
-      const cut = this.#look(text, filter.backFrom(text, at, looked), at + 1, found);
+      // A spelling that began sooner had a word before this one, too.
+      const cut = this.#look(text, Math.max(looked, at - filter.stride + 1), at + 1, found);
       if (cut <= at) return cut;
       looked = at + 1;
     }

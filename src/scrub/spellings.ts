@@ -92,11 +92,6 @@ export class Grams {
     this.#spellings = Array.from({ length: to }, (_none, unit) => spellingsOf(needle, unit));
   }
 
-  /** How long a spelling of all the units can be, or more. */
-  get bytesMax(): number {
-    return this.#spellings.reduce((bytes, each) => bytes + Math.max(...each.map(({ text }) => text.length)), 0);
-  }
-
   /** The first `bytes` bytes of every spelling that begins with the unit; those that are over sooner are left out. */
   from(unit: number, bytes: number): readonly string[] {
     if (bytes <= 0) return [''];
