@@ -53,6 +53,21 @@ function base64Forms(value: Buffer): Needle[] {
   });
 }
 
+/** The units that eight bytes of a secret are, at least. */
+const PIECE_UNITS: Readonly<Record<Kind, number>> = { text: 8, base64: 11, hex: 16 };
+
+/** Every piece of eight bytes of every form, for bodies that can be cut anywhere. Longer pieces are made of them. */
+export function piecesOf(forms: readonly Needle[]): Needle[] {
+  return forms.flatMap((form) => {
+    const length = Math.min(PIECE_UNITS[form.kind], form.units.length);
+    return Array.from({ length: form.units.length - length + 1 }, (_none, from) => ({
+      ...form,
+      units: form.units.subarray(from, from + length),
+      plain: form.plain.subarray(from, from + length),
+    }));
+  });
+}
+
 const hexForm = (value: Buffer): Needle => needle('hex', Buffer.from(value.toString('hex'), 'latin1'), NEVER, 1);
 
 function needle(kind: Kind, units: Uint8Array, percentDepth: number, slashes: number): Needle {

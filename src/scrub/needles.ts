@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { isPiece } from './edges.ts';
 import { Filter, MIX } from './filter.ts';
-import { formsOf, SCRUB_BYTES_MIN } from './forms.ts';
+import { formsOf, piecesOf, SCRUB_BYTES_MIN } from './forms.ts';
 import { DIFFERS, ENDS, type Needle, walk } from './needle.ts';
 import { Grams } from './spellings.ts';
 
@@ -138,8 +138,14 @@ function longest(needles: readonly Needle[], text: Uint8Array, at: number): numb
   return end;
 }
 
-/** Needles for these values; null if there is nothing to look for. Values under SCRUB_BYTES_MIN bytes are refused at load and left out. */
-export function needlesOf(values: readonly string[]): Needles | null {
+/**
+ * Needles for these values; null if there is nothing to look for. Values under SCRUB_BYTES_MIN bytes are refused at load and left out.
+ * `pieces` finds every piece of eight bytes wherever it stands, as `multipart/byteranges` (RFC 9110 section 14.6) can cut a secret many
+ * times. Common words of a value (`https://` in a key file) are masked with it, so it is for nothing else.
+ */
+export function needlesOf(values: readonly string[], extent: 'whole' | 'pieces' = 'whole'): Needles | null {
   const long = values.filter((value) => Buffer.byteLength(value, 'utf8') >= SCRUB_BYTES_MIN);
-  return long.length === 0 ? null : new Needles(formsOf(long));
+  if (long.length === 0) return null;
+  const forms = formsOf(long);
+  return new Needles(extent === 'pieces' ? piecesOf(forms) : forms);
 }

@@ -210,6 +210,26 @@ describe('the edges of a part', () => {
   });
 });
 
+describe('pieces anywhere', () => {
+  const made = needlesOf([TOKEN], 'pieces');
+
+  it.each<[string, string, string, number]>([
+    ['the whole', `<${TOKEN}>`, `<${'*'.repeat(TOKEN.length)}>`, 1],
+    ['the middle', `<${TOKEN.slice(5, 13)}>`, '<********>', 1],
+    ['7 bytes pass', `<${TOKEN.slice(5, 12)}>`, `<${TOKEN.slice(5, 12)}>`, 0],
+    ['many', `<${TOKEN.slice(0, 9)}>\r\n--x\r\n<${TOKEN.slice(9, 25)}>`, `<*********>\r\n--x\r\n<****************>`, 2],
+    ['escaped', `<${encodeURIComponent(TOKEN.slice(4, 14)).replaceAll('5', '%35')}>`, '<************>', 1],
+    ['base64', `<${Buffer.from(TOKEN).toString('base64').slice(3, 14)}>`, '<***********>', 1],
+    ['hex', `<${Buffer.from(TOKEN).toString('hex').slice(3, 19)}>`, '<****************>', 1],
+    ['less of base64 and hex passes', '<Z2hwXzAxMj> <6768705f3031323>', '<Z2hwXzAxMj> <6768705f3031323>', 0],
+  ])('%s', (_name, text, expected, count) => {
+    if (made === null) throw new Error('nothing to look for');
+    for (const pieceBytes of [1, 3, 8, 1_000]) {
+      expect(run(new Scrubber(made), text, pieceBytes)).toEqual({ text: expected, count });
+    }
+  });
+});
+
 describe('a secret of 64 KiB', () => {
   const long = Array.from({ length: 8_192 }, (_none, index) => index.toString(36).padStart(8, '-')).join('');
 
