@@ -111,13 +111,23 @@ export class Grams {
   *all(bytes: number): Generator<Gram> {
     for (const [unit, spellings] of this.#spellings.entries()) {
       for (const text of this.from(unit, bytes)) yield { text, unit, ahead: 0 };
-      for (const { text: spelling, next } of spellings) {
-        for (let skip = 1; skip < spelling.length; skip++) {
-          const tail = spelling.slice(skip, skip + bytes);
-          const ahead = spelling.length - skip;
-          for (const rest of this.from(next, bytes - tail.length)) yield { text: tail + rest, unit: next, ahead };
-        }
+      for (const { text: tail, next } of tailsOf(spellings)) {
+        const head = tail.slice(0, bytes);
+        for (const rest of this.from(next, bytes - tail.length))
+          yield { text: head + rest, unit: next, ahead: tail.length };
       }
     }
   }
+}
+
+/** What is left of the spellings behind their first byte or a later one, each once. */
+function tailsOf(spellings: readonly Spelling[]): Iterable<Spelling> {
+  const tails = new Map<string, Spelling>();
+  for (const { text, next } of spellings) {
+    for (let skip = 1; skip < text.length; skip++) {
+      const tail = text.slice(skip);
+      tails.set(`${tail} ${next}`, { text: tail, next });
+    }
+  }
+  return tails.values();
 }
