@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { isPiece } from './edges.ts';
+import { isPiece, openingPiece } from './edges.ts';
 import { Filter, MIX } from './filter.ts';
 import { formsOf, piecesOf, SCRUB_BYTES_MIN } from './forms.ts';
 import { DIFFERS, ENDS, type Needle, walk } from './needle.ts';
@@ -36,10 +36,6 @@ export class Needles {
   #addOpening(bytes: Uint8Array): void {
     const bit = openingBit(bytes, 0);
     this.#openings[bit >>> 5] = (this.#openings[bit >>> 5] ?? 0) | (1 << (bit & 31));
-  }
-
-  get forms(): readonly Needle[] {
-    return this.#forms;
   }
 
   /** A text with fewer bytes holds none of them. */
@@ -88,6 +84,11 @@ export class Needles {
       if (end !== DIFFERS) found.push(at, end);
     }
     return to;
+  }
+
+  /** Where the end of a secret stops that a part begins with; 0 if there is none, UNDECIDED if more of it must be seen. */
+  openingPiece(text: Uint8Array, isOver: boolean): number {
+    return openingPiece(this.#forms, text, isOver);
   }
 
   /** Finds those that begin at `from` or later in a text that is over. Of a part, the beginning of a secret at its end counts as one. */

@@ -1,4 +1,4 @@
-import { openingPiece, UNDECIDED } from './edges.ts';
+import { UNDECIDED } from './edges.ts';
 import { maskAll } from './mask.ts';
 import type { Needles } from './needles.ts';
 
@@ -59,7 +59,7 @@ export class Scrubber {
 
   /** Whether the first edge is done with: not before enough of the text is there to tell. */
   #lookAtEdge(text: Buffer, isOver: boolean): boolean {
-    const end = openingPiece(this.#needles.forms, text, isOver);
+    const end = this.#needles.openingPiece(text, isOver);
     if (end === UNDECIDED) return false;
     this.#atEdge = false;
     if (end > 0) this.#found.push(0, end);

@@ -66,14 +66,18 @@ function unicodeTexts(code: number, slashes: string): string[] {
 }
 
 /** A number in hex with each of its letters in either case. */
-function hexTexts(value: number, digits: number): string[] {
-  let texts = [''];
-  for (const digit of value.toString(16).padStart(digits, '0')) {
-    const cases = digit >= 'a' ? [digit, digit.toUpperCase()] : [digit];
-    texts = texts.flatMap((text) => cases.map((each) => text + each));
-  }
-  return texts;
+function hexTexts(value: number, digits: number): readonly string[] {
+  if (digits === 2) return BYTE_TEXTS[value] ?? [];
+  const low = hexTexts(value & 0xff, 2);
+  return hexTexts(value >> 8, digits - 2).flatMap((high) => low.map((text) => high + text));
 }
+
+const DIGIT_TEXTS = Array.from({ length: 16 }, (_none, digit) => [
+  ...new Set([digit.toString(16), digit.toString(16).toUpperCase()]),
+]);
+const BYTE_TEXTS = Array.from({ length: 256 }, (_none, byte) =>
+  (DIGIT_TEXTS[byte >> 4] ?? []).flatMap((high) => (DIGIT_TEXTS[byte & 15] ?? []).map((low) => high + low)),
+);
 
 /** A run of bytes that can stand in a spelling; the unit that begins next begins `ahead` bytes after the run's beginning. */
 export interface Gram {
