@@ -24,7 +24,7 @@ export class HostGroup implements HostRules {
     this.#traits = {
       hasMethodsOrPaths: this.hasMethodsOrPaths,
       credentialFields: credentialFields(rules),
-      secrets: secretsOf(rules.flatMap(({ spec }) => spec.inject)),
+      secrets: plans.sharedNames(secretsOf(rules.flatMap(({ spec }) => spec.inject))),
     };
     this.bare = plans.bareFor(this.#traits);
   }

@@ -9,7 +9,7 @@ export interface HostTraits {
   readonly hasMethodsOrPaths: boolean;
   /** Fields that any rule of the host puts a credential in, `_` read as `-`, sorted. */
   readonly credentialFields: readonly string[];
-  /** Names of the secrets that rules of the host bind, each once. */
+  /** Names of the secrets that rules of the host bind, each once; equal lists are one object. */
   readonly secrets: readonly string[];
 }
 
@@ -37,6 +37,7 @@ const CREDENTIAL_FIELDS = [
 export class PlanMaker {
   readonly #tokens: readonly KnownToken[];
   readonly #sets = new Shared<ReadonlySet<string>>();
+  readonly #lists = new Shared<readonly string[]>();
   /** For what passes without a rule: nothing is added. */
   readonly bare: Plan;
   /** The same on a host that is judged by method or path: override fields still go. */
@@ -65,6 +66,11 @@ export class PlanMaker {
       masked: rule.scrub ? traits.secrets : NONE,
       via: rule.via,
     });
+  }
+
+  /** Equal lists made one: what is made of a list of secrets is made once for all hosts that it is bound to. */
+  sharedNames(names: readonly string[]): readonly string[] {
+    return this.#lists.of(names.join(), () => names);
   }
 
   /** For what passes on a host with these traits without a rule. */

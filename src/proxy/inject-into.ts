@@ -2,7 +2,7 @@ import { type FieldList, field, without } from '../headers/field-list.ts';
 import { applyPlan } from '../inject/apply.ts';
 import { needlesFor } from '../inject/open.ts';
 import type { Plan } from '../inject/plan.ts';
-import { withReadableCodings } from '../scrub/accept-encoding.ts';
+import { askingForReadable } from '../scrub/accept-encoding.ts';
 import type { Needles } from '../scrub/needles.ts';
 import type { Vault } from '../secrets/secret.ts';
 import type { Passing } from './decide-request.ts';
@@ -35,7 +35,7 @@ export function injectInto(
   const { plan } = decision;
   const needles = needlesFor(plan, vault);
   const own = withLengthOf(body, flight.facts.fields, received.chunked);
-  const fields = needles === null ? own : withReadableCodings(own);
+  const fields = needles === null ? own : askingForReadable(own);
   if (plan.empty) return { received, decision, plan, target: received.target.resource, fields, body, needles };
   const applied = applyPlan({ target: received.target.resource, fields }, plan, vault);
   flight.record.injected = applied.injected;

@@ -40,15 +40,20 @@ export interface BodyReading {
 export function bodyReading({ head, framing }: UpstreamResponse): BodyReading {
   const coding = codingOf(head.fields);
   const isPart = head.status === PARTIAL_CONTENT;
+  if (isPart && isMultipart(head.fields)) throw unreadable('in several parts, which was not asked for');
   const extent = isPart ? 'part' : 'whole';
   if (coding === 'identity') return { coding: null, extent };
   const isReadable = coding !== 'unreadable' && !isPart;
-  if (!isReadable && framing.kind !== 'none') throw unreadable(isPart);
+  if (!isReadable && framing.kind !== 'none')
+    throw unreadable(isPart ? 'part of a coded text' : 'in a coding that was not asked for');
   return { coding: isReadable ? coding : null, extent };
 }
 
-function unreadable(isPart: boolean): ProxyError {
-  const what = isPart ? 'part of a coded text' : 'in a coding that was not asked for';
+/** RFC 9110 section 14.6. */
+const isMultipart = (fields: FieldList): boolean =>
+  fields.some(({ lower, value }) => lower === 'content-type' && /^multipart\/byteranges\b/i.test(value));
+
+function unreadable(what: string): ProxyError {
   const reason = `the body of the answer is ${what}, so that secrets in it could not be masked`;
   return new ProxyError('RESPONSE_INVALID', { stage: 'relay', side: 'upstream', reason });
 }

@@ -21,13 +21,16 @@ export function codingOf(fields: FieldList): Coding | 'identity' | 'unreadable' 
 }
 
 /**
- * The request's fields with `Accept-Encoding` cut to what can be read (SEMANTICS.md 8). A part of a coded text cannot be read at all, so
- * with `Range` none is asked for. Without the field servers send text as it is, and nothing is added.
+ * The request's fields as far as they ask for an answer that can be searched (SEMANTICS.md 8). `Accept-Encoding` is cut to what can be
+ * read; a part of a coded text cannot be read at all, so with `Range` none is asked for. Without the field servers send text as it is,
+ * and nothing is added. Several ranges at once would be cut at every edge: the field goes, which servers may ignore anyway (RFC 9110
+ * section 14.2).
  */
-export function withReadableCodings(fields: FieldList): FieldList {
-  if (!fields.some(({ lower }) => lower === 'accept-encoding')) return fields;
-  const isPart = fields.some(({ lower }) => lower === 'range');
-  return fields.map((each) => {
+export function askingForReadable(fields: FieldList): FieldList {
+  if (!fields.some(({ lower }) => lower === 'accept-encoding' || lower === 'range')) return fields;
+  const asked = fields.filter(({ lower, value }) => lower !== 'range' || !value.includes(','));
+  const isPart = asked.some(({ lower }) => lower === 'range');
+  return asked.map((each) => {
     if (each.lower !== 'accept-encoding') return each;
     const value = isPart ? 'identity' : readableOf(each.value);
     return value === each.value ? each : field(each.name, value);

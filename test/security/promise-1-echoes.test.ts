@@ -201,6 +201,15 @@ describe('a host that echoes the credential', () => {
         expect(client.received).not.toContain(piece.slice(start, start + 8));
   });
 
+  it('is never asked for several parts at once, and refused where it sends them', async () => {
+    const scene = await startScene();
+    const [client, upstream] = await ask(scene, 'Range: bytes=0-3, 4-30', 'If-Range: "v1"');
+    expect(upstream.received).not.toMatch(/\r\nRange:/);
+    const type = 'Content-Type: multipart/byteranges; boundary=b';
+    upstream.socket.write(withLength(SECRET, type).toString().replace('200 OK', '206 Partial Content'));
+    await client.until(/"code":"RESPONSE_INVALID"/);
+  });
+
   it('does not delay events: only what could begin a secret waits', async () => {
     const scene = await startScene();
     const [client, upstream] = await ask(scene, 'Accept: text/event-stream');
