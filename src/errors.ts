@@ -251,6 +251,18 @@ export type Stage = (typeof STAGES)[number];
 /** Who is at fault: the sandbox's client, the upstream host, or Postern itself. */
 export type Side = 'client' | 'upstream' | 'proxy';
 
+/** A limit of a rule that has no room left: what the answer's `Retry-After` and RateLimit fields are made of. */
+export interface Quota {
+  readonly limit: 'requests' | 'bytes_out' | 'concurrency';
+  readonly amount: number;
+  /** Whole units that are left, fewer than were wanted. */
+  readonly available: number;
+  /** Seconds in which all of it comes back; null for what comes back when something ends. */
+  readonly windowS: number | null;
+  /** From 1. */
+  readonly retryAfterS: number;
+}
+
 export interface Fault {
   readonly stage: Stage;
   readonly side: Side;
@@ -260,6 +272,7 @@ export interface Fault {
   readonly hint?: string;
   /** True only if no byte of the request can have had an effect upstream. */
   readonly retryable?: boolean;
+  readonly quota?: Quota;
   readonly cause?: unknown;
 }
 
@@ -273,6 +286,7 @@ export class ProxyError extends Error {
   readonly reason: string;
   readonly hint: string;
   readonly retryable: boolean;
+  readonly quota: Quota | null;
 
   constructor(code: Code, fault: Fault) {
     const entry = CATALOGUE[code];
@@ -284,6 +298,7 @@ export class ProxyError extends Error {
     this.reason = fault.reason ?? entry.message;
     this.hint = fault.hint ?? entry.hint;
     this.retryable = fault.retryable ?? false;
+    this.quota = fault.quota ?? null;
   }
 }
 

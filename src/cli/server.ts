@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import { Ledger } from '../budget/ledger.ts';
 import { errorCode, ProxyError } from '../errors.ts';
 import { AdminServer } from '../observe/admin-server.ts';
 import type { Greeting } from '../observe/greeting.ts';
@@ -40,6 +41,7 @@ export class Server {
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #open = new OpenSet();
+  readonly #ledger = new Ledger();
   readonly #admin: AdminServer;
   #audit: LineSink | null = null;
   #quarantine: Quarantine | null = null;
@@ -91,9 +93,19 @@ export class Server {
     const quarantine = await this.#openQuarantine(first);
     const connectionsMax = this.#connectionsMax(first);
     const { runtime } = this;
-    const services: Services = { runtime, pool, observer, open: this.#open, quarantine, connectionsMax };
+    const ledger = this.#ledger;
+    const services: Services = {
+      runtime,
+      pool,
+      ledger,
+      observer,
+      open: this.#open,
+      quarantine,
+      connectionsMax,
+    };
     this.runtime.onSwap((next, previous) => {
       observer.auditRequired = next.settings.log.auditRequired;
+      this.#ledger.follow(next.sandboxes, previous.sandboxes);
       this.#judgeAgain(next, previous, pool);
     });
     const { listen: wanted, admin } = first.settings;
@@ -157,6 +169,7 @@ export class Server {
       tunnels: this.#metrics.tunnels,
       auditDropped: this.#audit?.dropped ?? 0,
       auditHealthy: this.#audit?.healthy ?? false,
+      uses: (sandbox) => this.#ledger.uses(sandbox),
     };
   }
 

@@ -65,7 +65,7 @@ export class Exposition {
       'Echoes of secrets masked in responses.',
       each((series) => (series.scrubbed > 0 ? [{ labels: labelsOf(series), value: series.scrubbed }] : [])),
     );
-    this.#add('limited_total', 'counter', 'Requests that met a limit of their rule.', () => []);
+    this.#add('limited_total', 'counter', 'Requests and tunnels that met a limit of their rule.', each(limitSamples));
     this.#add('quarantined', 'gauge', 'Sandboxes in quarantine.', () =>
       [...metrics.sources.quarantined()].map((sandbox) => ({ labels: { sandbox }, value: 1 })),
     );
@@ -141,6 +141,9 @@ const requestSamples = (series: RuleSeries): Sample[] =>
 
 const injectionSamples = (series: RuleSeries): Sample[] =>
   [...series.injectedBySecret].map(([secret, value]) => ({ labels: { ...labelsOf(series), secret }, value }));
+
+const limitSamples = (series: RuleSeries): Sample[] =>
+  [...series.limitedByName].map(([limit, value]) => ({ labels: { ...labelsOf(series), limit }, value }));
 
 function histogramSamples(name: string, histogram: Histogram, labels: Labels): Sample[] {
   const metricName = `postern_${name}`;

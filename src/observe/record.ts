@@ -1,4 +1,5 @@
 import type { Code } from '../errors.ts';
+import type { LimitName } from '../policy/limits-text.ts';
 
 export type Ingress = 'proxy' | 'socks' | 'transparent' | 'dns' | 'unix';
 export type Protocol = 'h1' | 'h2' | 'ws' | 'tunnel' | 'dns';
@@ -29,6 +30,8 @@ export interface ExchangeRecord {
   /** Names of the secrets that were put in. */
   injected: readonly string[];
   scrubbed: number;
+  /** The limit of its rule that it met. */
+  limited: LimitName | null;
   /** `address:port` that was dialled. */
   address: string | null;
   /** The status that the client was sent; null if none was. */

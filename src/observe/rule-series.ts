@@ -1,4 +1,5 @@
 import type { Code } from '../errors.ts';
+import type { LimitName } from '../policy/limits-text.ts';
 import type { RuleSpec } from '../policy/model.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { DURATION_BOUNDS, Histogram } from './histogram.ts';
@@ -28,6 +29,7 @@ export class RuleSeries {
   readonly requests: RequestCount[] = [];
   readonly duration = new Histogram(DURATION_BOUNDS);
   readonly injectedBySecret = new Map<string, number>();
+  readonly limitedByName = new Map<LimitName, number>();
   scrubbed = 0;
   /** `performance.now()` since when no generation holds it; null while one does. */
   goneMs: number | null = null;
@@ -38,7 +40,7 @@ export class RuleSeries {
   }
 
   get size(): number {
-    return DURATION_BOUNDS.length + 3 + this.requests.length + this.injectedBySecret.size + 1;
+    return DURATION_BOUNDS.length + 3 + this.requests.length + this.injectedBySecret.size + this.limitedByName.size + 1;
   }
 }
 
@@ -56,6 +58,7 @@ export class RuleSeriesTable {
     series.duration.observe(durationMs / 1000);
     this.#requestCount(series, record).count++;
     if (record.scrubbed > 0) series.scrubbed += record.scrubbed;
+    if (record.limited !== null) this.#countLimit(series, record.limited);
     for (const secret of record.injected) this.#countSecret(series, secret);
   }
 
@@ -122,6 +125,19 @@ export class RuleSeriesTable {
     } else {
       this.#other.injectedBySecret.set(OTHER, (this.#other.injectedBySecret.get(OTHER) ?? 0) + 1);
     }
+  }
+
+  #countLimit(series: RuleSeries, limit: LimitName): void {
+    const count = series.limitedByName.get(limit);
+    // `other` itself is bounded by the four names.
+    if (count === undefined && series !== this.#other) {
+      if (!this.#hasRoomFor(1)) {
+        this.#countLimit(this.#other, limit);
+        return;
+      }
+      this.#size++;
+    }
+    series.limitedByName.set(limit, (count ?? 0) + 1);
   }
 
   #hasRoomFor(size: number): boolean {

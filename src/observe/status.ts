@@ -1,3 +1,5 @@
+import type { RateUse } from '../budget/budget.ts';
+import type { RuleUse } from '../budget/ledger.ts';
 import type { Finding } from '../policy/model.ts';
 import type { Generation } from '../runtime/generation.ts';
 import type { GovernedByName } from '../runtime/in-force.ts';
@@ -16,6 +18,8 @@ export interface Liveness {
   readonly tunnels: number;
   readonly auditDropped: number;
   readonly auditHealthy: boolean;
+  /** What the rules of a sandbox used of their limits. */
+  uses(sandbox: string): readonly RuleUse[];
 }
 
 /** The body of `GET /v1/status`. Names and reasons, never a value. */
@@ -35,7 +39,10 @@ export function statusOf(
     generation: snapshot.generation,
     hash: snapshot.hash,
     restart_required: restartRequired,
-    sandboxes: [...snapshot.sandboxes.values()].map((sandbox) => sandboxStatus(sandbox, governed)),
+    sandboxes: [...snapshot.sandboxes.values()].map((sandbox) => ({
+      ...sandboxStatus(sandbox, governed),
+      limits: live.uses(sandbox.name).map(useJson),
+    })),
     quarantine,
     findings: findings.map(findingJson),
     listeners: { proxy: live.proxyListeners, admin: live.adminListeners },
@@ -67,6 +74,25 @@ function sandboxStatus({ name, files, hash, policy, vault }: Sandbox, governed: 
     secrets_unavailable: missing,
   };
 }
+
+/** Of one rule with limits, once it was used: each limit that it has. */
+function useJson({ rule, requests, bytesOut, concurrency, bodyBytesMax, inFlight }: RuleUse): object {
+  return {
+    rule,
+    ...(requests === null ? {} : { requests: rateJson(requests) }),
+    ...(bytesOut === null ? {} : { bytes_out: rateJson(bytesOut) }),
+    ...(concurrency === null ? {} : { concurrency: { limit: concurrency } }),
+    ...(bodyBytesMax === null ? {} : { body: { limit: bodyBytesMax } }),
+    in_flight: inFlight,
+  };
+}
+
+const rateJson = ({ amount, windowMs, used, available }: RateUse): object => ({
+  limit: amount,
+  window_seconds: windowMs / 1_000,
+  used,
+  available,
+});
 
 /** The body of `POST /v1/reload`. */
 export const outcomeJson = ({ kind, generation, hash, durationMs, findings }: Outcome): object => ({

@@ -3,6 +3,7 @@ import type { Plan } from '../inject/plan.ts';
 import type { CompiledPolicy, CompiledRule } from './compiled.ts';
 import { decideFor } from './decide.ts';
 import type { Decision, Denial, RequestFacts, TunnelDecision } from './decision.ts';
+import { limitTexts } from './limits-text.ts';
 import { type ConditionName, firstUnmet, Reading } from './match.ts';
 import type { RuleSpec } from './model.ts';
 import { decideTunnel } from './tunnel.ts';
@@ -47,6 +48,8 @@ export interface Explanation {
   /** How the connection would be read; null for plain HTTP, which has no tunnel. */
   readonly tunnel: TunnelDecision['kind'] | null;
   readonly changes: Changes;
+  /** Of the rule that decides, as they stand in its file: `requests 600/min`. */
+  readonly limits: readonly string[];
   readonly considered: readonly Considered[];
 }
 
@@ -71,6 +74,7 @@ export function explain(policy: CompiledPolicy, facts: RequestFacts): Explanatio
     rule: settled.rule === null ? null : referenceTo(settled.rule),
     tunnel: tunnel?.kind ?? null,
     changes: changesOf(settled.effect === 'deny' ? null : settled.plan),
+    limits: settled.effect === 'allow' ? limitTexts(settled.rule?.spec.limits ?? null) : [],
     considered: reading === null ? [] : considerAll(host?.rules ?? [], reading, settled.rule),
   };
 }

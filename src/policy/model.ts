@@ -56,6 +56,21 @@ export type InjectionSpec =
 
 export type Scheme = 'http' | 'https';
 
+/** So many of something in a time: 600 requests a minute. */
+export interface RateSpec {
+  readonly amount: number;
+  readonly windowMs: number;
+}
+
+/** What a rule allows in sum (SEMANTICS.md 11); null where there is no such limit. */
+export interface LimitsSpec {
+  readonly requests: RateSpec | null;
+  /** `amount` in bytes. */
+  readonly bytesOut: RateSpec | null;
+  readonly concurrency: number | null;
+  readonly bodyBytesMax: number | null;
+}
+
 export interface RuleSpec {
   readonly place: Place;
   readonly name: string | null;
@@ -83,6 +98,8 @@ export interface RuleSpec {
   readonly scrub: boolean;
   readonly responseHeadMs: number | null;
   readonly idleMs: number | null;
+  /** null for most rules, so that a request pays one comparison. A rule that has limits has a name. */
+  readonly limits: LimitsSpec | null;
 }
 
 export type SecretSource =

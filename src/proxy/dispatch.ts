@@ -2,7 +2,7 @@ import { ProxyError } from '../errors.ts';
 import { countOf, type FieldList, field } from '../headers/field-list.ts';
 import { requestWithoutHopByHop } from '../headers/hop-by-hop.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import { requestHeadText } from '../http1/write.ts';
+import { fieldsText, requestHeadText } from '../http1/write.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { H1Upstream, UpstreamResponse } from '../upstream/h1-upstream.ts';
 import type { BodyFailure, BodySource } from '../wire/body.ts';
@@ -80,7 +80,9 @@ function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Sending {
   flight.carriedBy(upstream);
   flight.check();
   record.address = upstream.address;
-  upstream.wire.writeText(headText(attempt.outgoing, attempt.body !== null));
+  const head = headText(attempt.outgoing, attempt.body !== null);
+  if (!flight.spend(head.length, 'other')) flight.check();
+  upstream.wire.writeText(head);
   const sent = { done: attempt.body === null };
   upstream.wire.expireIn(attempt.body === null ? attempt.responseHeadMs : attempt.idleMs);
   if (attempt.body !== null) moveBody(attempt.body, upstream, attempt, flight, sent);
@@ -113,10 +115,16 @@ function moveBody(
   flight: Flight,
   sent: { done: boolean },
 ): void {
-  const { plan, body: form } = attempt.outgoing;
+  const { plan, received, body: form } = attempt.outgoing;
   const { wire } = upstream;
-  const sink = new H1Sink(wire, form.chunked ? 'chunked' : 'plain', (trailers) => safeTrailers(trailers, plan.removed));
+  const sink = new H1Sink(wire, form.chunked ? 'chunked' : 'plain', (trailers) => {
+    const safe = safeTrailers(trailers, plan.removed);
+    flight.spend(fieldsText(safe).length, 'other');
+    return safe;
+  });
   const onBytes = (count: number): void => {
+    // A declared length was judged before; and these bytes may be more than it, with placeholders swapped.
+    if (!flight.spend(count, received.chunked ? 'body' : 'other')) return;
     flight.record.bytesOut += count;
     wire.expireIn(attempt.idleMs);
   };

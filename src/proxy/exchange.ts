@@ -16,6 +16,7 @@ import { reply } from './reply.ts';
 import { resolveRoute } from './resolve-route.ts';
 import type { Services } from './services.ts';
 import { requestStanding } from './standing.ts';
+import { withinLimits } from './within-limits.ts';
 
 /** The connection that a request came on, as far as the exchange needs it. */
 export interface ExchangeConnection extends CountedConnection {
@@ -37,6 +38,7 @@ export async function exchange(client: ClientRequest, passage: Passage, connecti
     admit(connection, standing.sandbox.name);
     const received = receive(client, passage, record);
     const decision = decideRequest(received, standing, flight);
+    withinLimits(received, decision, standing.sandbox.name, services, flight);
     const preparing = prepareBody(received, decision, standing, flight);
     const body = preparing instanceof Promise ? await flight.waitFor(preparing) : preparing;
     const found = resolveRoute(received, standing, decision, services);

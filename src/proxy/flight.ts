@@ -4,6 +4,7 @@ import type { ExchangeRecord } from '../observe/record.ts';
 import type { CompiledRule } from '../policy/compiled.ts';
 import type { RequestFacts } from '../policy/decision.ts';
 import type { H1Upstream } from '../upstream/h1-upstream.ts';
+import type { Allowance } from './allowance.ts';
 import type { ClientRequest } from './client-request.ts';
 
 /**
@@ -16,6 +17,8 @@ export class Flight {
   /** What was decided about; set by `decide`. */
   #facts: RequestFacts | null = null;
   rule: CompiledRule | null = null;
+  /** What the limits of the rule leave it; null for most rules, which have none. */
+  allowance: Allowance | null = null;
   /** Set once the upgrade was accepted: from then on the bytes are nobody's requests. */
   upgraded = false;
   #upstream: H1Upstream | null = null;
@@ -58,6 +61,14 @@ export class Flight {
     return this.#facts !== null;
   }
 
+  /** Bytes are about to leave for the upstream. False: a limit of the rule does not let them, and has ended the request. */
+  spend(bytes: number, part: 'body' | 'other'): boolean {
+    if (this.allowance === null) return true;
+    const over = part === 'body' ? this.allowance.spendBody(bytes) : this.allowance.spend(bytes, 'dispatch');
+    if (over !== null) this.cut(over);
+    return over === null;
+  }
+
   /** There is no connection yet: the one that is being dialled for an older generation is judged by this when it is there. */
   judgeUpstream(judge: (upstream: H1Upstream) => ProxyError | null): void {
     this.#judgeUpstream = judge;
@@ -97,6 +108,7 @@ export class Flight {
 
   /** The exchange is over. */
   end(): void {
+    this.allowance?.giveBack();
     for (const callback of this.#atEnd ?? []) callback();
   }
 

@@ -8,6 +8,7 @@ import { dial } from '../upstream/dial.ts';
 import { judgedAddresses } from '../upstream/judge.ts';
 import { relayRaw } from '../wire/raw-relay.ts';
 import { Wire } from '../wire/wire.ts';
+import type { Allowance } from './allowance.ts';
 import { denied } from './decide-request.ts';
 import { firstBytes } from './first-bytes.ts';
 import type { H1Client } from './h1-client.ts';
@@ -16,6 +17,7 @@ import { judgeAddress, policyAgain } from './judge-again.ts';
 import { destinationOf, type OpaqueRun, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
 import type { Passage } from './passage.ts';
 import { noteFailure } from './record.ts';
+import { tunnelWithinLimits } from './within-limits.ts';
 
 /**
  *   client ──CONNECT──▶ dial, 200 ──ClientHello, SNI checked──▶ bytes ──▶ upstream
@@ -29,8 +31,29 @@ export async function openOpaque(
   connection: TunnelConnection,
   record: ExchangeRecord,
 ): Promise<'over'> {
-  const { services } = connection;
   noteDecision(opening, record);
+  const { decision, sandbox } = opening;
+  const rule = decision.kind === 'opaque' ? decision.rule : null;
+  const allowance = tunnelWithinLimits(rule, sandbox.name, connection.services, record);
+  try {
+    return await runOpaque({ opening, client, passage, connection, record, allowance });
+  } finally {
+    allowance?.giveBack();
+  }
+}
+
+/** What a tunnel runs with, from its decision to its end. */
+interface Running {
+  readonly opening: Opening;
+  readonly client: H1Client;
+  readonly passage: Passage;
+  readonly connection: TunnelConnection;
+  readonly record: ExchangeRecord;
+  readonly allowance: Allowance | null;
+}
+
+async function runOpaque({ opening, client, passage, connection, record, allowance }: Running): Promise<'over'> {
+  const { services } = connection;
   const upstream = await connect(opening, record);
   const run = new OpaqueTunnel(opening, passage, client.wire, upstream);
   const refused = judgedSince(opening, run, services.runtime.current);
@@ -48,6 +71,8 @@ export async function openOpaque(
     const end = await relayRaw(client.wire, upstream, {
       idleMs: opening.snapshot.settings.limits.tunnelIdleMs,
       onBytesOut: (count) => {
+        const over = allowance?.spend(count, 'relay') ?? null;
+        if (over !== null) return run.cut(over);
         record.bytesOut += count;
       },
       onBytesIn: (count) => {

@@ -17,6 +17,8 @@ export interface Received {
   readonly body: BodySource | null;
   /** The length of the body is not declared. */
   readonly chunked: boolean;
+  /** Content-Length; null where there is none. */
+  readonly declaredBytes: number | null;
   /** The Sec-WebSocket-Key of a WebSocket handshake; null if this is none. */
   readonly websocketKey: string | null;
 }
@@ -50,7 +52,8 @@ export function receive(client: ClientRequest, passage: Passage, record: Exchang
     throw refusal('EXPECTATION_FAILED', 'an expectation other than 100-continue');
   }
   const websocketKey = body === null ? websocketKeyOf(head) : null;
-  return { head, target, body, chunked: framing.kind === 'chunked', websocketKey };
+  const declaredBytes = framing.kind === 'length' ? framing.bytes : null;
+  return { head, target, body, chunked: framing.kind === 'chunked', declaredBytes, websocketKey };
 }
 
 function readTarget(head: RequestHead, passage: Passage): Target {

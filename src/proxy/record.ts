@@ -29,6 +29,7 @@ export function openRecord(
     reason: null,
     injected: NONE,
     scrubbed: 0,
+    limited: null,
     address: null,
     status: null,
     bytesIn: 0,

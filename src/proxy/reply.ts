@@ -2,6 +2,7 @@ import { CATALOGUE, type ProxyError } from '../errors.ts';
 import { type Field, field } from '../headers/field-list.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
 import type { ClientRequest } from './client-request.ts';
+import { quotaFields } from './rate-limit-fields.ts';
 
 /** Seconds after which trying again is worth it, for answers that are about our own state. */
 const RETRY_AFTER_S = '1';
@@ -55,6 +56,7 @@ function errorFields(record: ExchangeRecord, error: ProxyError): Field[] {
   ];
   if (error.code === 'TOKEN_REQUIRED') fields.push(field('Proxy-Authenticate', 'Basic realm="postern"'));
   if (RETRY_CODES.has(error.code)) fields.push(field('Retry-After', RETRY_AFTER_S));
+  if (error.quota !== null) fields.push(...quotaFields(error.quota));
   return fields;
 }
 

@@ -1,3 +1,4 @@
+import type { Ledger } from '../budget/ledger.ts';
 import type { Observer } from '../observe/record.ts';
 import type { Quarantine } from '../runtime/quarantine.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
@@ -9,6 +10,8 @@ export interface Services {
   /** The generation in force; a request reads it once. */
   readonly runtime: { readonly current: Snapshot };
   readonly pool: Pool;
+  /** What rules used of their limits. */
+  readonly ledger: Ledger;
   readonly observer: Observer;
   /** Everything that is open, to be judged again at each swap and waited for at the end. */
   readonly open: OpenSet;

@@ -43,6 +43,7 @@ export async function upgrade(answer: Answer, outgoing: Outgoing, services: Serv
   const end = await relayRaw(wire, upstream.wire, {
     idleMs: services.runtime.current.settings.limits.tunnelIdleMs,
     onBytesOut: (count) => {
+      if (!flight.spend(count, 'other')) return;
       record.bytesOut += count;
     },
     onBytesIn: (count) => {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { RuleSpec } from '../policy/model.ts';
+import { limitChanges } from './limit-change.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What one generation allows and denies that the one before did not, in short phrases for one line of a log. */
@@ -110,9 +111,12 @@ function isSameRule(one: RuleSpec, other: RuleSpec): boolean {
 
 function isSameValue(one: unknown, other: unknown): boolean {
   if (one === other) return true;
-  if (!Array.isArray(one) || !Array.isArray(other) || one.length !== other.length) return false;
-  // Most lists are of texts, or empty; only conditions and injections are more.
-  return one.every((each, at) => each === other[at]) || JSON.stringify(one) === JSON.stringify(other);
+  if (typeof one !== 'object' || typeof other !== 'object') return false;
+  // Most lists are of texts, or empty; only conditions, injections and limits are more.
+  if (Array.isArray(one) && Array.isArray(other) && one.length === other.length) {
+    if (one.every((each, at) => each === other[at])) return true;
+  }
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function addedOrRemoved(sandbox: string, rule: RuleSpec, widens: boolean, found: Phrases): void {
@@ -139,6 +143,7 @@ function compareRules(sandbox: string, was: RuleSpec, is: RuleSpec, found: Phras
     compareLists(sandbox, label, { was: was.schemes, is: is.schemes, widens }, found),
     compareConditions(sandbox, `${label} method`, { was: was.methods, is: is.methods, widens }, found),
     compareConditions(sandbox, `${label} path`, { was: was.paths, is: is.paths, widens }, found),
+    compareLimits(sandbox, label, was, is, found),
   ];
   if (!told.includes(true)) found.change(sandbox, label);
 }
@@ -157,6 +162,18 @@ function compareConditions(sandbox: string, label: string, { was, is, widens }: 
   if ((is === null) === widens) found.allow(sandbox, phrase);
   else found.deny(sandbox, phrase);
   return true;
+}
+
+/** Whatever else a rule does, a higher limit lets more pass. */
+function compareLimits(sandbox: string, label: string, was: RuleSpec, is: RuleSpec, found: Phrases): boolean {
+  const changes = limitChanges(was.limits, is.limits);
+  for (const { kind, text } of changes) {
+    const phrase = `${label} ${text}`;
+    if (kind === 'looser') found.allow(sandbox, phrase);
+    else if (kind === 'tighter') found.deny(sandbox, phrase);
+    else found.change(sandbox, phrase);
+  }
+  return changes.length > 0;
 }
 
 interface Lists {

@@ -20,6 +20,7 @@ export const exchangeRecord = (parts: Partial<ExchangeRecord> = {}): ExchangeRec
   reason: null,
   injected: [],
   scrubbed: 0,
+  limited: null,
   address: '93.184.216.34:443',
   status: 200,
   bytesIn: 1024,

@@ -35,6 +35,7 @@ export const rule = (parts: Partial<RuleSpec> = {}): RuleSpec => ({
   scrub: true,
   responseHeadMs: null,
   idleMs: null,
+  limits: null,
   ...parts,
 });
 

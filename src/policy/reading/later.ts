@@ -3,7 +3,7 @@ import type { Path } from '../finding.ts';
 /** What the contract has and this release has not: refused at its place and never ignored, since a limit that is not kept is a trap. */
 export const LATER = 'comes in a later release, and until then is refused rather than ignored; remove it';
 
-const RULE_KEYS: ReadonlySet<string> = new Set(['limits', 'forward']);
+const RULE_KEYS: ReadonlySet<string> = new Set(['forward']);
 const TOP_KEYS: ReadonlySet<string> = new Set(['boundary', 'grant']);
 const SECRET_KINDS: ReadonlySet<string> = new Set([
   'aws',

@@ -6,6 +6,7 @@ import { readMethods } from './methods.ts';
 import { readPathPatterns } from './path-pattern-syntax.ts';
 import { readDuration, readHeaderConditions, readPorts, readQueryConditions } from './read-conditions.ts';
 import { readInjections } from './read-injections.ts';
+import { readLimits } from './read-rule-limits.ts';
 import { checkRule, type RuleReading } from './rule-checks.ts';
 import type { RawRule } from './schema.ts';
 
@@ -37,6 +38,7 @@ export function readRule(raw: RawRule, site: Site, place: Place): RuleReading {
     scrub: raw.scrub ?? true,
     responseHeadMs: readDuration(raw.response_head, below(site, 'response_head')),
     idleMs: readDuration(raw.idle, below(site, 'idle')),
+    limits: raw.limits === undefined ? null : readLimits(raw.limits, below(site, 'limits')),
   };
   const reading = { spec, shared, ...found };
   checkRule(raw, reading, site);

@@ -15,9 +15,12 @@ export interface RuleReading extends Omit<InjectionsReading, 'inject'> {
 /** Reports what is wrong or doubtful between the keys of one rule. */
 export function checkRule(raw: RawRule, reading: RuleReading, site: Site): void {
   const { spec } = reading;
-  if (spec.tls === 'passthrough') checkKeys(raw, site, PASSTHROUGH);
+  if (spec.tls === 'passthrough') checkPassthrough(raw, site);
   else if (spec.action === 'deny') checkKeys(raw, site, DENY);
   checkFields(raw, reading, site);
+  // What was used is counted under the name, so that it is found again after a reload.
+  if (raw.limits !== undefined && raw.name === undefined)
+    site.report.error(below(site, 'limits').path, 'needs a name to be counted under; give the rule a "name"', 'key');
   if (spec.action === 'allow') checkCaution(raw, reading, site);
 }
 
@@ -28,9 +31,12 @@ interface Restriction {
 
 /** SEMANTICS.md 1: nothing of a tunnel's content is seen. `tls` is what makes the rule one. */
 const PASSTHROUGH: Restriction = {
-  keys: new Set(['name', 'hosts', 'ports', 'action', 'tls']),
+  keys: new Set(['name', 'hosts', 'ports', 'action', 'tls', 'limits']),
   why: 'cannot be on a rule with "tls: passthrough", which sees only the name and the port; remove it, or intercept',
 };
+
+/** Of limits, those that need no look inside (SEMANTICS.md 1). */
+const PASSTHROUGH_LIMITS: Restriction = { keys: new Set(['bytes_out', 'concurrency']), why: PASSTHROUGH.why };
 
 /** What a denied request would leave with, or how long it could take, has no meaning. */
 const DENY: Restriction = {
@@ -38,7 +44,13 @@ const DENY: Restriction = {
   why: 'has no meaning on a rule with "action: deny", whose requests never leave; remove it',
 };
 
-function checkKeys(raw: RawRule, site: Site, { keys, why }: Restriction): void {
+function checkPassthrough(raw: RawRule, site: Site): void {
+  checkKeys(raw, site, PASSTHROUGH);
+  if (raw.action === 'deny') checkKeys({ limits: raw.limits }, site, DENY);
+  else if (raw.limits !== undefined) checkKeys(raw.limits, below(site, 'limits'), PASSTHROUGH_LIMITS);
+}
+
+function checkKeys(raw: Readonly<Record<string, unknown>>, site: Site, { keys, why }: Restriction): void {
   for (const [key, value] of Object.entries(raw)) {
     if (value !== undefined && !keys.has(key)) site.report.error(below(site, key).path, why, 'key');
   }

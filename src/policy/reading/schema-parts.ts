@@ -23,6 +23,9 @@ export const duration = (description: string) =>
 export const size = (description: string) =>
   z.optional(described(z.string({ error: 'must be a size with its unit, e.g. 64KiB' }), description));
 
+export const rate = (description: string, example: string) =>
+  z.optional(described(z.string({ error: `must be a rate, e.g. ${example}` }), description));
+
 /** Where a token is found. */
 export const tokenShape = z.strictObject(
   { env: text('The environment variable that holds it'), file: text('The file that holds it') },

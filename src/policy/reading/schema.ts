@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { described, duration, flag, list, text, tokenShape } from './schema-parts.ts';
+import { described, duration, flag, list, rate, size, text, tokenShape } from './schema-parts.ts';
 
 /**
  * The shape of a policy file (contract section 4): keys, types and closed sets of words. What values mean is judged by the readers
@@ -54,6 +54,21 @@ const injectionShape = z.strictObject(
   },
 );
 
+const limitsShape = z.strictObject(
+  {
+    requests: rate('How many requests may leave, e.g. 600/min', '600/min'),
+    bytes_out: rate('How many bytes of requests may leave, tunnels included, e.g. 1GiB/day', '1GiB/day'),
+    concurrency: z.optional(
+      described(
+        z.int({ error: 'must be a whole number, e.g. 20' }),
+        'How many requests and tunnels may be open at once',
+      ),
+    ),
+    body: size('The largest request body, e.g. 100MiB'),
+  },
+  { error: 'must be a map, e.g. { requests: 600/min, concurrency: 20 }' },
+);
+
 export const ruleShape = z.strictObject(
   {
     name: text('Shown in answers, the audit log and metrics; unique in the file'),
@@ -93,6 +108,7 @@ export const ruleShape = z.strictObject(
     ),
     response_head: duration('How long the host may take to begin its answer. Default: limits.response_head'),
     idle: duration('How long a connection may be silent. Default: limits.idle'),
+    limits: z.optional(described(limitsShape, 'What may leave by this rule in sum; the rule needs a name')),
     scrub: flag('Secrets of the host are masked where an answer echoes them. Default: true'),
   },
   { error: 'must be a rule: a map with "hosts" and conditions' },
@@ -167,6 +183,7 @@ export const policyFrame = z.strictObject({
 });
 
 export type RawRule = z.output<typeof ruleShape>;
+export type RawLimits = NonNullable<RawRule['limits']>;
 export type RawInjection = NonNullable<RawRule['inject']>[number];
 export type RawPlaceholder = NonNullable<RawInjection['placeholder']>;
 export type RawSecret = z.output<typeof secretShape>;

@@ -34,6 +34,43 @@ export function parseSize(text: string): UnitReading {
   return { ok: false, why: 'is not a size; write a whole number and a unit (B, KiB, MiB, GiB), e.g. 64KiB' };
 }
 
+const WINDOW_MS_BY_UNIT: ReadonlyMap<string, number> = new Map([
+  ['s', 1_000],
+  ['min', 60_000],
+  ['h', 3_600_000],
+  ['day', 86_400_000],
+]);
+
+export type RateReading =
+  | { readonly ok: true; readonly amount: number; readonly windowMs: number }
+  | { readonly ok: false; readonly why: string };
+
+/** Reads `600/min`: a whole number in a second, minute, hour or day. */
+export const parseCountRate = (text: string): RateReading =>
+  parseRate(
+    text,
+    (amount) => (/^(?:0|[1-9][0-9]{0,9})$/.test(amount) ? Number(amount) : null),
+    'a whole number',
+    '600/min',
+  );
+
+/** Reads `1GiB/day`: a size in a second, minute, hour or day; the amount is bytes. */
+export const parseSizeRate = (text: string): RateReading =>
+  parseRate(text, (amount) => parseWithUnit(amount, BYTES_BY_UNIT), 'a size (B, KiB, MiB, GiB)', '1GiB/day');
+
+function parseRate(
+  text: string,
+  amountOf: (text: string) => number | null,
+  what: string,
+  example: string,
+): RateReading {
+  const [before = '', unit = '', ...more] = text.split('/');
+  const amount = amountOf(before);
+  const windowMs = WINDOW_MS_BY_UNIT.get(unit);
+  if (amount !== null && windowMs !== undefined && more.length === 0) return { ok: true, amount, windowMs };
+  return { ok: false, why: `is not a rate; write ${what}, "/" and s, min, h or day, e.g. ${example}` };
+}
+
 function parseWithUnit(text: string, byUnit: ReadonlyMap<string, number>): number | null {
   const match = /^(0|[1-9][0-9]{0,9})([A-Za-z]+)$/.exec(text);
   const unit = byUnit.get(match?.[2] ?? '');

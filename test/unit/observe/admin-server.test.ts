@@ -38,6 +38,7 @@ async function adminScene(address: ListenAddress = LOCAL, token: string | null =
     tunnels: 0,
     auditDropped: 0,
     auditHealthy: true,
+    uses: () => [],
   };
   const tokenTest = () => (token === null ? null : (text: string) => text === token);
   const admin = new AdminServer({
