@@ -42,7 +42,9 @@ export class Bucket {
 
   /** Whole units that are left. */
   availableAt(nowMs: number): number {
-    return Math.max(0, Math.floor(this.#rate.amount * (1 + ROUNDING) - this.usedAt(nowMs)));
+    const { amount } = this.#rate;
+    const left = Math.floor(amount * (1 + ROUNDING) - this.usedAt(nowMs));
+    return Math.min(amount, Math.max(0, left));
   }
 
   /** Milliseconds until so much can be used, if nothing else uses it; for more than there ever is, until all of it can. */

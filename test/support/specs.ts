@@ -2,8 +2,10 @@ import { type FieldList, field } from '../../src/headers/field-list.ts';
 import type { RequestFacts } from '../../src/policy/decision.ts';
 import type {
   InjectionSpec,
+  LimitsSpec,
   MatchSpec,
   Place,
+  RateSpec,
   RuleSpec,
   SandboxSpec,
   SecretSource,
@@ -38,6 +40,17 @@ export const rule = (parts: Partial<RuleSpec> = {}): RuleSpec => ({
   limits: null,
   ...parts,
 });
+
+/** Limits of a rule; what is not said is not limited. */
+export const limits = (parts: Partial<LimitsSpec>): LimitsSpec => ({
+  requests: null,
+  bytesOut: null,
+  concurrency: null,
+  bodyBytesMax: null,
+  ...parts,
+});
+
+export const perMinute = (amount: number): RateSpec => ({ amount, windowMs: 60_000 });
 
 export const sandbox = (parts: Partial<SandboxSpec> = {}): SandboxSpec => ({
   name: 'default',

@@ -94,6 +94,21 @@ describe('the admin listener', () => {
     });
   });
 
+  it('shows what rules used of their limits', async () => {
+    const scene = await adminScene();
+    const rate = { amount: 5, windowMs: 60_000, used: 2, available: 3 };
+    const all = { rule: 'a', requests: rate, bytesOut: rate, concurrency: 9, bodyBytesMax: 7, inFlight: 1 };
+    const one = { rule: 'b', requests: null, bytesOut: null, concurrency: 2, bodyBytesMax: null, inFlight: 0 };
+    scene.live = { ...scene.live, uses: (sandbox) => (sandbox === 'default' ? [all, one] : []) };
+    const response = await fetch(`${scene.url}/v1/status`);
+    const shown = { limit: 5, window_seconds: 60, used: 2, available: 3 };
+    const limits = [
+      { rule: 'a', requests: shown, bytes_out: shown, concurrency: { limit: 9 }, body: { limit: 7 }, in_flight: 1 },
+      { rule: 'b', concurrency: { limit: 2 }, in_flight: 0 },
+    ];
+    expect(await response.json()).toMatchObject({ sandboxes: [{ name: 'default', limits }] });
+  });
+
   it('reloads, and answers when it is in force', async () => {
     const { url, runtime, write } = await adminScene();
     write(P, allowing('new.example.com'));

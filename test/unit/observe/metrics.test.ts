@@ -122,6 +122,18 @@ describe('metrics', () => {
     expect(all).not.toContain('evil.example');
   });
 
+  it('counts what met a limit of its rule, by limit', async () => {
+    const { metrics, text } = scraped();
+    conclude(metrics, { limited: 'requests' });
+    conclude(metrics, { limited: 'requests' });
+    conclude(metrics, { limited: 'body' });
+    conclude(metrics, { rule: 'other-rule' });
+    expect(linesOf(await text()).filter((line) => line.startsWith('postern_limited_total'))).toEqual([
+      'postern_limited_total{sandbox="default",rule="github-read",limit="requests"} 2',
+      'postern_limited_total{sandbox="default",rule="github-read",limit="body"} 1',
+    ]);
+  });
+
   it('writes what a policy calls a rule so that one label stays one label', async () => {
     const { metrics, text } = scraped();
     conclude(metrics, { rule: 'a"} 1\nfake{x="\\' });
@@ -130,7 +142,8 @@ describe('metrics', () => {
 
   it(`keeps to ${SERIES_MAX} series: later rules are counted as "other"`, async () => {
     const { metrics, text } = scraped();
-    for (let rule = 0; rule < 2_000; rule++) conclude(metrics, { rule: `rule-${rule}`, injected: [`secret-${rule}`] });
+    for (let rule = 0; rule < 2_000; rule++)
+      conclude(metrics, { rule: `rule-${rule}`, injected: [`secret-${rule}`], limited: 'body' });
     conclude(metrics, { rule: 'rule-0' });
     const lines = linesOf(await text());
     const ofRules = lines.filter((line) => line.includes('sandbox="default"'));

@@ -41,6 +41,7 @@ rules:
       - placeholder: { token: PSTRN-GITHUB-0001, value: "\${github}", in: ["header:X-Token", "query:t", query, path], misplaced: pass }
     response_head: 20m
     idle: 30s
+    limits: { requests: 600/min, concurrency: 20 }
   - hosts: ["*.openai.com", 10.0.0.1, "[::1]"]
     inject:
       - basic: { username: x, password: "\${openai}" }
@@ -72,6 +73,7 @@ const DEFAULTS = {
   scrub: true,
   responseHeadMs: null,
   idleMs: null,
+  limits: null,
 };
 
 describe('a policy file', () => {
@@ -116,10 +118,10 @@ describe('a policy file', () => {
     ]);
     expect(policy.subnets).toEqual({
       allow: [
-        { place: { file, line: 47, column: 12 }, cidr: '10.1.0.0/16', ports: [5432] },
-        { place: { file, line: 47, column: 50 }, cidr: '10.2.0.1/32', ports: null },
+        { place: { file, line: 48, column: 12 }, cidr: '10.1.0.0/16', ports: [5432] },
+        { place: { file, line: 48, column: 50 }, cidr: '10.2.0.1/32', ports: null },
       ],
-      deny: [{ place: { file, line: 48, column: 12 }, cidr: '10.1.9.0/24' }],
+      deny: [{ place: { file, line: 49, column: 12 }, cidr: '10.1.9.0/24' }],
     });
   });
 
@@ -168,16 +170,22 @@ describe('a policy file', () => {
         scrub: false,
         responseHeadMs: 1_200_000,
         idleMs: 30_000,
+        limits: {
+          requests: { amount: 600, windowMs: 60_000 },
+          bytesOut: null,
+          concurrency: 20,
+          bodyBytesMax: null,
+        },
       },
       {
         ...DEFAULTS,
-        place: { file, line: 39, column: 5 },
+        place: { file, line: 40, column: 5 },
         hosts: ['*.openai.com', '10.0.0.1', '[::1]'],
         inject: [{ kind: 'basic', username: ['x'], password: [{ secret: 'openai' }] }],
       },
       {
         ...DEFAULTS,
-        place: { file, line: 42, column: 5 },
+        place: { file, line: 43, column: 5 },
         name: 'pinned',
         hosts: ['pinned.example.com'],
         tls: 'passthrough',
@@ -260,7 +268,6 @@ describe('what comes in a later release', () => {
   it.each([
     ['version: 1\nboundary: true\n', `2:1  boundary  ${later}`],
     ['version: 1\ngrant: { github: [api.github.com] }\n', `2:1  grant  ${later}`],
-    [rule('limits: { requests: 600/min }'), `4:5  rules[0].limits  ${later}`],
     [rule('forward: https://audit.corp.example/in'), `4:5  rules[0].forward  ${later}`],
   ])('is refused at its place: %j', (text, finding) => {
     const { spec, findings } = readPolicy(text, 'f');

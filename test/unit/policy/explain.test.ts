@@ -4,7 +4,7 @@ import type { RequestFacts } from '../../../src/policy/decision.ts';
 import { explain } from '../../../src/policy/explain.ts';
 import { explainText } from '../../../src/policy/explain-text.ts';
 import type { RuleSpec, SandboxSpec } from '../../../src/policy/model.ts';
-import { bearer, facts, header, of, rules, sandbox } from '../../support/specs.ts';
+import { bearer, facts, header, limits, of, perMinute, rules, sandbox } from '../../support/specs.ts';
 
 const explained = (
   parts: readonly Partial<RuleSpec>[],
@@ -87,6 +87,24 @@ describe('an explanation', () => {
       code: 'ADDRESS_DENIED',
       tunnel: 'named-inside',
     });
+  });
+
+  it('of an allowed request has the limits of its rule, as they stand in the file', () => {
+    const all = limits({
+      requests: perMinute(600),
+      bytesOut: { amount: 1024 ** 3, windowMs: 86_400_000 },
+      concurrency: 20,
+      bodyBytesMax: 1_000,
+    });
+    const explanation = explained([{ ...READ, limits: all }], { path: '/repos/x' });
+    expect(explanation.limits).toEqual(['requests 600/min', 'bytes_out 1GiB/day', 'concurrency 20', 'body 1000B']);
+    expect(explainText(explanation)).toContain(
+      '  limits     requests 600/min, bytes_out 1GiB/day, concurrency 20, body 1000B\n',
+    );
+    expect(explained([{ ...READ, limits: all }], { path: '/x' }).limits).toEqual([]);
+    expect(explained([{ name: 'p', tls: 'passthrough', limits: limits({ concurrency: 2 }) }]).limits).toEqual([
+      'concurrency 2',
+    ]);
   });
 
   it('of what only passes because it is observed is would-deny', () => {

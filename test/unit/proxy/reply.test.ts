@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CATALOGUE, type Code, ProxyError } from '../../../src/errors.ts';
+import { CATALOGUE, type Code, ProxyError, type Quota } from '../../../src/errors.ts';
 import { field } from '../../../src/headers/field-list.ts';
 import type { AnswerHead, ClientRequest } from '../../../src/proxy/client-request.ts';
 import { errorBody, refusedConnect, reply } from '../../../src/proxy/reply.ts';
@@ -72,6 +72,43 @@ describe('the reply to', () => {
     const asked = client('HEAD');
     reply(asked, exchangeRecord(), new ProxyError('HOST_DENIED', { stage: 'decide', side: 'client' }));
     expect([asked.told.head?.length, asked.told.body]).toEqual(['none', '']);
+  });
+
+  it.each<[Quota, string, string, string]>([
+    [
+      { limit: 'requests', amount: 600, available: 0, windowS: 60, retryAfterS: 3 },
+      '3',
+      '"requests";q=600;w=60',
+      '"requests";r=0;t=3',
+    ],
+    [
+      { limit: 'bytes_out', amount: 1024, available: 17, windowS: 86_400, retryAfterS: 900 },
+      '900',
+      '"bytes_out";q=1024;qu="content-bytes";w=86400',
+      '"bytes_out";r=17;t=900',
+    ],
+    [
+      { limit: 'concurrency', amount: 20, available: 0, windowS: null, retryAfterS: 1 },
+      '1',
+      '"concurrency";q=20;qu="concurrent-requests"',
+      '"concurrency";r=0',
+    ],
+  ])('a quota that is used up says when it has room again: $limit', (quota, retryAfter, policy, left) => {
+    const error = new ProxyError('RATE_LIMITED', { stage: 'decide', side: 'client', quota });
+    const asked = client('GET');
+    reply(asked, exchangeRecord(), error);
+    const told = asked.told.head?.fields.map(({ name, value }) => [name, value]);
+    for (const fields of [
+      told,
+      refusedConnect(exchangeRecord(), error).fields.map(({ name, value }) => [name, value]),
+    ]) {
+      expect(fields?.filter(([name]) => name?.startsWith('R'))).toEqual([
+        ['Retry-After', retryAfter],
+        ['RateLimit-Policy', policy],
+        ['RateLimit', left],
+      ]);
+    }
+    expect(asked.told.head?.last).toBe(false);
   });
 
   it('only a missing token is 407', () => {

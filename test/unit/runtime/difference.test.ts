@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compilePolicy } from '../../../src/policy/compile.ts';
 import type { SandboxSpec } from '../../../src/policy/model.ts';
 import { type Difference, differenceBetween } from '../../../src/runtime/difference.ts';
-import { rules, sandbox } from '../../support/specs.ts';
+import { limits, perMinute, rules, sandbox } from '../../support/specs.ts';
 
 const between = (was: Partial<SandboxSpec> | null, is: Partial<SandboxSpec> | null): Promise<Difference> => {
   const sandboxes = (parts: Partial<SandboxSpec> | null) => {
@@ -50,6 +50,32 @@ describe('what a generation allows and denies that the one before did not', () =
       { rules: rules({ action: 'deny' }) },
       { rules: [] },
       { allowed: ['vm: api.example.com'] },
+    ],
+    [
+      'limits that say the same',
+      { rules: rules({ name: 'a', limits: limits({ requests: perMinute(5) }) }) },
+      { rules: rules({ name: 'a', limits: limits({ requests: perMinute(5) }) }) },
+      {},
+    ],
+    [
+      'limits that were raised, lowered, added and taken away',
+      { rules: rules({ name: 'a', limits: limits({ requests: perMinute(5), concurrency: 9, bodyBytesMax: 1024 }) }) },
+      {
+        rules: rules({
+          name: 'a',
+          limits: limits({ requests: perMinute(6), concurrency: 8, bytesOut: perMinute(2048) }),
+        }),
+      },
+      {
+        allowed: ['vm: a limits.requests 6/min, was 5/min', 'vm: a limits.body none, was 1KiB'],
+        denied: ['vm: a limits.bytes_out 2KiB/min, was none', 'vm: a limits.concurrency 8, was 9'],
+      },
+    ],
+    [
+      'a limit that lets more pass at once and less over time',
+      { rules: rules({ name: 'a', limits: limits({ requests: perMinute(5) }) }) },
+      { rules: rules({ name: 'a', limits: limits({ requests: { amount: 100, windowMs: 86_400_000 } }) }) },
+      { changed: ['vm: a limits.requests 100/day, was 5/min'] },
     ],
     [
       'a rule that was turned',
