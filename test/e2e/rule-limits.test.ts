@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
+import { isInstalled, runCommand } from '../support/command.ts';
 import { answering } from '../support/origin.ts';
 import type { Postern } from '../support/postern.ts';
 import type { RawClient } from '../support/raw-client.ts';
@@ -89,14 +90,23 @@ describe('limits.requests', () => {
     });
   });
 
-  it('lets a client that waits as long as it is told pass again', async () => {
-    const { authority, tunnel } = await limited('requests: 2/s', ANSWERING);
+  it('lets a client that waits as long as it is told pass again: one of ours, and curl', async (context) => {
+    // Thirty at once, and one more every two seconds: long against what thirty take.
+    const { postern, authority, tunnel } = await limited('requests: 30/min', ANSWERING);
     const client = await tunnel();
-    const answers = await statuses(client, get(authority), 3);
-    expect(answers).toEqual(['200', '200', '429']);
-    // What Retry-After says: time is what this test is about.
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    expect(await statuses(client, get(authority), 2)).toEqual(['200', '200']);
+    expect(new Set(await statuses(client, get(authority), 30))).toEqual(new Set(['200']));
+    client.send(get(authority));
+    const retryAfter = Number(fieldOf(await client.take(REFUSED), 'Retry-After'));
+    expect(retryAfter).toBe(2);
+    // Time is what this test is about.
+    await new Promise((resolve) => setTimeout(resolve, retryAfter * 1_000));
+    expect(await statuses(client, get(authority), 1)).toEqual(['200']);
+    if (!isInstalled('curl')) context.skip('curl is not installed');
+    const args = ['-sS', '-f', '-x', postern.proxyUrl, '--cacert', postern.caPath, '--retry', '1'];
+    const result = await runCommand('curl', [...args, `https://${authority}/`]);
+    expect([result.stdout, result.code]).toEqual(['ok', 0]);
+    const line = await postern.until(() => postern.audit[33]);
+    expect([postern.audit[32]?.status, line.status]).toEqual([429, 200]);
   });
 
   it('does not count what the policy denies or another rule allows, and says nothing on answers of the origin', async () => {

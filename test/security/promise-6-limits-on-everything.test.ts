@@ -143,6 +143,99 @@ rules:
   }, 15_000);
 });
 
+describe('what a sandbox may send', () => {
+  it('is bounded by bytes_out, whatever part of a request it is put into', async () => {
+    let received = 0;
+    const { postern, authority, tunnel } = await startScene({
+      rule: 'limits: { bytes_out: 64KiB/day }',
+      origin: {
+        onConnection: (connection) => {
+          answering(OK)(connection);
+          connection.socket.on('data', (bytes) => {
+            received += bytes.length;
+          });
+        },
+      },
+    });
+    const text = 'e'.repeat(3_000);
+    const head = (target: string, fields: string): string =>
+      `POST ${target} HTTP/1.1\r\nHost: ${authority}\r\n${fields}`;
+    const carriers = [
+      head(`/${text}`, '\r\n'),
+      head(`/?q=${text}`, '\r\n'),
+      head('/', `X-Data: ${text}\r\n\r\n`),
+      head('/', `X-${text}: 1\r\n\r\n`),
+      head('/', `Content-Length: 3000\r\n\r\n${text}`),
+      head('/', `Transfer-Encoding: chunked\r\n\r\nbb8\r\n${text}\r\n0\r\n\r\n`),
+      head('/', `Transfer-Encoding: chunked\r\n\r\n0\r\nX-Data: ${text}\r\n\r\n`),
+    ];
+    let refused = 0;
+    for (let round = 0; round < 6; round++) {
+      for (const carrier of carriers) {
+        const client = await tunnel();
+        client.send(carrier);
+        const answer = await client.take(/^HTTP\/1\.1 (?:200 OK\r\n[\s\S]*ok|429 RATE_LIMITED\r\n[\s\S]*\}\}\n)/);
+        if (answer.startsWith('HTTP/1.1 429')) refused++;
+        client.socket.destroy();
+      }
+    }
+    expect(refused).toBeGreaterThan(carriers.length * 2);
+    // Framing of chunks is ours, and no more than a few bytes a chunk.
+    expect(received).toBeLessThan(64 * 1024 + 1_000);
+    expect(received).toBeGreaterThan(48 * 1024);
+    expect(await metric(postern, 'postern_limited_total{sandbox="default",rule="all",limit="bytes_out"}')).toBe(
+      refused,
+    );
+  });
+
+  it('is bounded by requests, over any number of connections at once', async () => {
+    const { origin, authority, tunnel } = await startScene({
+      rule: 'limits: { requests: 10/h }',
+      origin: { onConnection: answering(OK) },
+    });
+    const clients = await Promise.all(Array.from({ length: 12 }, () => tunnel()));
+    const answers = clients.map(async (client) => {
+      // Three at once on each connection.
+      client.send(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`.repeat(3));
+      let passed = 0;
+      for (let count = 0; count < 3; count++) {
+        const answer = await client.take(/^HTTP\/1\.1 (?:200 OK\r\n[\s\S]*?ok|429 [\s\S]*?\}\}\n)/);
+        if (answer.startsWith('HTTP/1.1 200')) passed++;
+      }
+      return passed;
+    });
+    const passed = (await Promise.all(answers)).reduce((sum, each) => sum + each, 0);
+    const seen = origin.connections.map(({ received }) => received.split('GET / ').length - 1);
+    expect([passed, seen.reduce((sum, each) => sum + each, 0)]).toEqual([10, 10]);
+  });
+
+  it('is no smaller for a budget that others use up: sandboxes have their own', async () => {
+    const origin = await startOrigin({ onConnection: answering(OK) });
+    const policy = (name: string): string => `version: 1
+sandbox: { name: ${name}, match: [{ token: { file: ../${name}.txt } }] }
+rules: [{ name: all, hosts: [plain.test], schemes: [http], ports: [${origin.port}], limits: { requests: 1/h, concurrency: 1 } }]
+`;
+    const base = loopback();
+    const postern = await startPostern({
+      ...base,
+      policies: { 'vm-a.yaml': policy('vm-a'), 'vm-b.yaml': policy('vm-b') },
+      files: { ...base.files, 'vm-a.txt': 'vm-a-token-0123456789', 'vm-b.txt': 'vm-b-token-0123456789' },
+    });
+    const client = await connectRaw(postern.proxyPort);
+    const statusFor = async (name: string): Promise<string> => {
+      const credentials = Buffer.from(`${name}:${name}-token-0123456789`).toString('base64');
+      const target = `plain.test:${origin.port}`;
+      client.send(
+        `GET http://${target}/ HTTP/1.1\r\nHost: ${target}\r\nProxy-Authorization: Basic ${credentials}\r\n\r\n`,
+      );
+      return (await client.take(/^HTTP\/1\.1 (?:200 OK\r\n[\s\S]*?ok|429 [\s\S]*?\}\}\n)/)).slice(9, 12);
+    };
+    const found = [];
+    for (const name of ['vm-a', 'vm-a', 'vm-b', 'vm-a', 'vm-b']) found.push(await statusFor(name));
+    expect(found).toEqual(['200', '429', '200', '429', '429']);
+  });
+});
+
 describe('a stream of refusals', () => {
   it('does not grow the process', async () => {
     const { postern } = await startScene();
