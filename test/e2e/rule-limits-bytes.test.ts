@@ -3,44 +3,21 @@ import { connect as connectTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { closeAfterTest, closeOpened } from '../support/closing.ts';
 import { answering, startOrigin } from '../support/origin.ts';
-import { type Postern, startPostern } from '../support/postern.ts';
+import { startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel } from '../support/raw-client.ts';
+import { chunk, get, OK, post, REFUSED, untilNoneInFlight, usage } from '../support/rule-limits.ts';
 import { certificateFor, loopback, type Scene, type SceneOptions, startScene } from '../support/scene.ts';
 
 closeOpened();
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const ACCEPT = createHash('sha1').update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 const SWITCHING = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${ACCEPT}\r\n\r\n`;
 const handshake = (authority: string): string =>
   `GET /chat HTTP/1.1\r\nHost: ${authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
 
-const get = (authority: string): string => `GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
-const post = (authority: string, framing: string, body = ''): string =>
-  `POST / HTTP/1.1\r\nHost: ${authority}\r\n${framing}\r\n\r\n${body}`;
-const chunk = (bytes: number): string => `${bytes.toString(16)}\r\n${'x'.repeat(bytes)}\r\n`;
-
-const REFUSED = /^HTTP\/1\.1 429 RATE_LIMITED\r\n[\s\S]*\}\}\n/;
 const bytesOut = (limit: string, options: SceneOptions = {}): Promise<Scene> =>
   startScene({ rule: `limits: { bytes_out: ${limit} }`, ...options });
-
-interface Usage {
-  readonly bytes_out?: { readonly used: number; readonly available: number };
-  readonly in_flight: number;
-}
-
-async function usage(postern: Postern): Promise<Usage | undefined> {
-  const response = await fetch(`${postern.adminUrl}/v1/status`);
-  const { sandboxes } = (await response.json()) as {
-    readonly sandboxes: readonly { readonly limits: readonly Usage[] }[];
-  };
-  return sandboxes[0]?.limits[0];
-}
-
-async function untilNoneInFlight(postern: Postern): Promise<void> {
-  while ((await usage(postern))?.in_flight !== 0) await new Promise((resolve) => setTimeout(resolve, 10));
-}
 
 describe('limits.bytes_out of requests', () => {
   it('counts heads, bodies and trailers as they are sent', async () => {
