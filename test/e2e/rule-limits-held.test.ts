@@ -3,7 +3,7 @@ import { closeOpened } from '../support/closing.ts';
 import { answering } from '../support/origin.ts';
 import { connectTunnel } from '../support/raw-client.ts';
 import { chunk, get, OK, post, REFUSED, statuses, untilNoneInFlight, usage } from '../support/rule-limits.ts';
-import { type Scene, type SceneOptions, startScene } from '../support/scene.ts';
+import { type Scene, type SceneOptions, SECRET, startScene } from '../support/scene.ts';
 
 closeOpened();
 
@@ -210,6 +210,39 @@ describe('limits.body', () => {
     await connection.untilEnded();
     expect(connection.received).toMatch(/x{1000}\r\n$/);
     expect(await postern.audited({ code: 'BODY_TOO_LARGE' })).toMatchObject({ status: 200 });
+  });
+
+  it('is about what the client sends, not about what placeholders in it become', async () => {
+    const { postern, origin, authority, tunnel } = await startScene();
+    const token = 'PSTRN-TEST-0001';
+    const policy = `version: 1
+secrets: { token: { file: ../secret.txt } }
+rules:
+  - name: all
+    hosts: [origin.test]
+    ports: [${origin.port}]
+    methods: [POST]
+    inject: [ { placeholder: { token: ${token}, value: "\${token}", in: [body] } } ]
+    limits: { body: 1KiB }
+`;
+    postern.write('policies/test.yaml', policy);
+    await fetch(`${postern.adminUrl}/v1/reload`, { method: 'POST' });
+    const text = token.padStart(1_024, 'x');
+    for (const [framing, body, end] of [
+      ['Content-Length: 1024', text, SECRET],
+      ['Transfer-Encoding: chunked', `400\r\n${text}\r\n0\r\n\r\n`, '\r\n0\r\n\r\n'],
+    ] as const) {
+      const client = await tunnel();
+      client.send(post(authority, framing, body));
+      const connection = await origin.next();
+      await connection.until(new RegExp(`${end}$`));
+      expect(connection.received).toContain(SECRET);
+      client.socket.destroy();
+      connection.socket.destroy();
+    }
+    const client = await tunnel();
+    client.send(post(authority, 'Transfer-Encoding: chunked', `401\r\nx${text}\r\n0\r\n\r\n`));
+    expect(await client.take(REFUSED)).toMatch(/^HTTP\/1\.1 413 /);
   });
 
   it('of 0B is no body at all', async () => {
