@@ -1,4 +1,6 @@
 const EMPTY = Buffer.alloc(0);
+/** Bytes of a piece that is likely to be followed by more like it: where they are joined, room is left for as much again. */
+const SMALL_BYTES_MAX = 1_024;
 
 /**
  * Bytes that a peer sent and nobody has read yet, as the pieces in which they came. Bodies are taken as slices of those pieces, without
@@ -10,6 +12,8 @@ export class Inbox {
   #at = 0;
   #more: Buffer[] = [];
   #length = 0;
+  /** Where the front piece was joined here: the same with the room behind it. */
+  #room: Buffer | null = null;
 
   get length(): number {
     return this.#length;
@@ -18,8 +22,9 @@ export class Inbox {
   push(piece: Buffer): void {
     if (this.#length === 0) {
       this.#piece = piece;
+      this.#room = null;
       this.#at = 0;
-    } else {
+    } else if (this.#more.length > 0 || !this.#append(piece)) {
       this.#more.push(piece);
     }
     this.#length += piece.length;
@@ -78,12 +83,29 @@ export class Inbox {
     this.#length -= count;
     if (this.#at < this.#piece.length) return;
     this.#piece = this.#more.shift() ?? EMPTY;
+    this.#room = null;
     this.#at = 0;
   }
 
+  /** A head that comes byte by byte is searched after each: joined anew every time, it would be copied as often as it has bytes. */
+  #append(piece: Buffer): boolean {
+    const end = this.#piece.length;
+    if (this.#room === null || this.#room.length - end < piece.length) return false;
+    // Nothing that was taken out before is written over: it all lies in front of the end.
+    piece.copy(this.#room, end);
+    this.#piece = this.#room.subarray(0, end + piece.length);
+    return true;
+  }
+
   #join(): void {
-    if (this.#more.length === 0) return;
-    this.#piece = Buffer.concat([this.#piece.subarray(this.#at), ...this.#more]);
+    const last = this.#more.at(-1);
+    if (last === undefined) return;
+    const spare = last.length <= SMALL_BYTES_MAX ? this.#length : 0;
+    const room = Buffer.allocUnsafe(this.#length + spare);
+    let end = this.#piece.copy(room, 0, this.#at);
+    for (const piece of this.#more) end += piece.copy(room, end);
+    this.#room = room;
+    this.#piece = room.subarray(0, end);
     this.#at = 0;
     this.#more = [];
   }

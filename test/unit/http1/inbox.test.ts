@@ -32,6 +32,31 @@ describe('an inbox', () => {
     inbox.push(bytes);
     expect(inbox.takeAll()).toBe(bytes);
   });
+
+  it('never writes over what it gave away, however small pieces and takes alternate', () => {
+    const inbox = new Inbox();
+    const sent = Array.from({ length: 3_000 }, (_, index) => String.fromCharCode(97 + (index % 26)));
+    const taken: Buffer[] = [];
+    for (const [index, letter] of sent.entries()) {
+      inbox.push(Buffer.from(letter));
+      expect(inbox.at(0)).toBeDefined();
+      if (index % 7 === 0) taken.push(inbox.take(3));
+      if (index % 500 === 0) taken.push(inbox.takeAll());
+    }
+    taken.push(inbox.takeAll());
+    expect(Buffer.concat(taken).toString()).toBe(sent.join(''));
+  });
+
+  it('moves what lies there a few times, not for each byte that comes after it', () => {
+    const inbox = new Inbox();
+    const places = new Set<ArrayBufferLike>();
+    for (let sent = 0; sent < 64 * 1024; sent++) {
+      inbox.push(Buffer.from('a'));
+      places.add(inbox.peek().buffer);
+    }
+    expect(inbox.length).toBe(64 * 1024);
+    expect(places.size).toBeLessThan(32);
+  });
 });
 
 describe('a head cutter', () => {
