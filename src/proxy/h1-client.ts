@@ -32,6 +32,8 @@ export class H1Client implements WireOwner {
   #served = 0;
   #abort: (() => void) | null = null;
   #draining = false;
+  /** Answers wait for a client that does not take them. */
+  #held = false;
 
   constructor(wire: Wire, limits: H1ClientLimits) {
     this.wire = wire;
@@ -59,7 +61,8 @@ export class H1Client implements WireOwner {
       this.wire.give(this);
       this.wire.expireIn(this.#served === 0 ? this.#limits.clientHeadMs : this.#limits.idleMs);
       if (this.#draining && this.idle) return this.#close();
-      this.wire.wake();
+      if (this.wire.isFull) this.#holdBack();
+      else this.wire.wake();
     });
   }
 
@@ -86,6 +89,7 @@ export class H1Client implements WireOwner {
       if (this.wire.endedAbruptly) this.wire.destroy();
       return;
     }
+    if (this.#held) return;
     if (this.#startedMs === 0 && !this.#firstByte()) return;
     const text = this.#cutter.cut(this.wire.inbox);
     if (text !== null) {
@@ -108,6 +112,15 @@ export class H1Client implements WireOwner {
     // A client that never began a request is not told that it was slow.
     if (this.#startedMs === 0) this.#close();
     else this.#serve(refused('timeout', 'the request head did not arrive in time'));
+  }
+
+  /** A client that sends and does not read would have its answers pile up here: the next request waits until they have left. */
+  #holdBack(): void {
+    this.#held = true;
+    this.wire.whenDrained(() => {
+      this.#held = false;
+      this.wire.wake();
+    });
   }
 
   #firstByte(): boolean {

@@ -124,6 +124,11 @@ export class Wire implements Deadline {
     return this.socket.write(text, 'latin1');
   }
 
+  /** So much is written and has not left that `whenDrained` should be waited for. */
+  get isFull(): boolean {
+    return this.socket.writableNeedDrain;
+  }
+
   /** Calls back once, when what was written has left. */
   whenDrained(callback: () => void): void {
     this.#drained = callback;

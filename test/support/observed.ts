@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Postern } from './postern.ts';
+
+/** What `/metrics` says at this moment: values by series, labels as they stand in the text. */
+export async function metricsOf(postern: Postern): Promise<ReadonlyMap<string, number>> {
+  const text = await (await fetch(`${postern.adminUrl}/metrics`)).text();
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  );
+}
+
+/** One series; 0 if it is not there. */
+export async function metric(postern: Postern, series: string): Promise<number> {
+  return (await metricsOf(postern)).get(series) ?? 0;
+}
+
+/** Asks for the metrics until they are as wanted. */
+export async function metricsUntil(
+  postern: Postern,
+  wanted: (metrics: ReadonlyMap<string, number>) => boolean,
+): Promise<void> {
+  while (!wanted(await metricsOf(postern))) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+export const metricBecomes = (postern: Postern, series: string, value: number): Promise<void> =>
+  metricsUntil(postern, (metrics) => (metrics.get(series) ?? 0) === value);
+
+/** What a proxy holds while nothing goes on. */
+export interface Held {
+  readonly descriptors: number;
+  readonly timers: number;
+}
+
+/** Waits until no connection and no tunnel is open, and says what is held then. */
+export async function heldWhenQuiet(postern: Postern): Promise<Held> {
+  let timers = 0;
+  await metricsUntil(postern, (metrics) => {
+    timers = metrics.get('nodejs_active_resources{type="Timeout"}') ?? 0;
+    const open = ['postern_connections{side="client"}', 'postern_connections{side="upstream"}', 'postern_tunnels'];
+    return open.every((series) => metrics.get(series) === 0);
+  });
+  return { descriptors: descriptorsOf(postern), timers };
+}
+
+export const descriptorsOf = (postern: Postern): number => readdirSync(`/proc/${postern.child.pid}/fd`).length;
+
+/** Resident bytes now, and the most there ever were. */
+export const residentBytes = (postern: Postern): number => statusBytes(postern, 'VmRSS');
+export const residentBytesMax = (postern: Postern): number => statusBytes(postern, 'VmHWM');
+
+function statusBytes({ child }: Postern, name: string): number {
+  const text = readFileSync(`/proc/${child.pid}/status`, 'latin1');
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1]) * 1024;
+}
