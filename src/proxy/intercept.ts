@@ -122,6 +122,7 @@ function handshake(wire: Wire, { host, snapshot }: Opening): Promise<Wire> {
   wire.release();
   const socket = new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: ALPN_H1 });
   const secure = new Wire(socket, raw);
+  secure.noticeResets();
   return new Promise((resolve, reject) => {
     const fail = (reason: string): void => {
       socket.destroy();

@@ -37,6 +37,7 @@ function accept(socket: Socket, listener: ListenAddress, services: Services): vo
     return;
   }
   const wire = new Wire(socket);
+  wire.noticeResets();
   const entrance = entranceOf(socket, listener);
   const refusal = refusalOf(services);
   if (refusal !== null) {

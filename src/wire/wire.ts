@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Inbox } from '../http1/inbox.ts';
 import { type Deadline, deadlines } from './deadlines.ts';
+import { unwatch, watchForReset } from './reset-watch.ts';
 import { currentTurn } from './turn.ts';
 
 /** Who reads from a wire at the moment: a head, a body, a tunnel, or nobody (between requests). */
@@ -44,6 +45,7 @@ export class Wire implements Deadline {
   resetting = false;
   #owner: WireOwner | null = null;
   #paused = false;
+  #noticesResets = false;
   #corked = false;
   #drained: (() => void) | null = null;
   readonly #raw: Socket | null;
@@ -84,6 +86,14 @@ export class Wire implements Deadline {
     if (this.#raw === null) return;
     this.#markedTurn = currentTurn();
     this.#markedRawBytes = this.#raw.bytesRead;
+  }
+
+  /**
+   * A reset is noticed also while the socket is paused, and ends it although bytes of the peer's lie unread. For clients, who have no use of an
+   * answer then; what an upstream sent before its reset can be a whole answer.
+   */
+  noticeResets(): void {
+    this.#noticesResets = true;
   }
 
   /** Lets the owner look at what is already there, and reads on if the socket was paused. */
@@ -164,6 +174,7 @@ export class Wire implements Deadline {
   release(): void {
     this.#owner = null;
     deadlines.delete(this);
+    this.#unwatch();
     this.uncork();
     this.socket.off('data', this.#listeners.data);
     this.socket.off('end', this.#listeners.end);
@@ -230,12 +241,19 @@ export class Wire implements Deadline {
     this.#paused = full;
     if (full) this.socket.pause();
     else this.socket.resume();
+    if (full && this.#noticesResets) watchForReset(this.#raw ?? this.socket);
+    else this.#unwatch();
+  }
+
+  #unwatch(): void {
+    if (this.#noticesResets) unwatch(this.#raw ?? this.socket);
   }
 
   #onClose(): void {
     this.gone = true;
     this.ended = true;
     deadlines.delete(this);
+    this.#unwatch();
     const owner = this.#owner;
     this.#owner = null;
     this.#drained = null;
