@@ -25,6 +25,8 @@ export interface FaultyOrigin {
   /** Connections so far, and those that the other side has not closed. */
   readonly accepted: number;
   readonly open: number;
+  /** Closes those. */
+  end(): void;
 }
 
 const TRICKLE_MS = 100;
@@ -51,11 +53,18 @@ export async function startFaultyOrigin(options: FaultyOriginOptions): Promise<F
     get open() {
       return open.size;
     },
+    end: () => {
+      for (const socket of open) socket.destroy();
+    },
   };
 }
 
 function serve(raw: Socket, options: FaultyOriginOptions): void {
   const { point, tls } = options;
+  if (point === 'accepted' || point === 'hello-read') {
+    raw.resume();
+    raw.on('end', () => raw.end());
+  }
   if (point === 'accepted') return fail(raw, raw, options);
   if (point === 'hello-read') {
     raw.once('data', () => fail(raw, raw, { ...options, trickled: LONG_RECORD }));
@@ -64,6 +73,7 @@ function serve(raw: Socket, options: FaultyOriginOptions): void {
   const socket =
     tls === undefined ? raw : new TLSSocket(raw, { isServer: true, secureContext: createSecureContext(tls) });
   socket.on('error', () => {});
+  socket.on('end', () => raw.destroy());
   let received = '';
   socket.on('data', (bytes: Buffer) => {
     const before = received;
