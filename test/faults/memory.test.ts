@@ -1,23 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
+import { sendUntilHeld } from '../support/faulty-client.ts';
 import { metricBecomes, residentBytes } from '../support/observed.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
+import { connectRaw } from '../support/raw-client.ts';
 import { loopback } from '../support/scene.ts';
 
 closeOpened();
 
 const MIB = 1024 * 1024;
-
-/** Sends a block again and again until the proxy takes no more of it, or `blocksMax` were taken. Resolves with their number. */
-async function sendUntilHeld({ socket }: RawClient, block: string, blocksMax: number): Promise<number> {
-  for (let count = 0; count < blocksMax; count++) {
-    const taken = new Promise((resolve) => socket.write(block, () => resolve(true)));
-    const held = new Promise((resolve) => setTimeout(resolve, 1_000, false));
-    if (!(await Promise.race([taken, held]))) return count;
-  }
-  return blocksMax;
-}
 
 describe('answers that a client does not take', () => {
   const request = 'GET http://denied.test/ HTTP/1.1\r\nHost: denied.test\r\n\r\n';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
+import { sendUntilHeld } from '../support/faulty-client.ts';
 import { heldWhenQuiet } from '../support/observed.ts';
 import { startOrigin } from '../support/origin.ts';
 import { startPostern } from '../support/postern.ts';
@@ -38,10 +39,7 @@ describe('a client whose bytes nobody takes, so that its socket is not read, and
     await connection.until(/\r\n\r\n$/);
     connection.socket.pause();
     // Until all buffers on the way are full, and the client's socket is not read any more.
-    for (let isTaken = true; isTaken; ) {
-      const taken = new Promise<boolean>((resolve) => client.socket.write(MORE, () => resolve(true)));
-      isTaken = await Promise.race([taken, new Promise<boolean>((resolve) => setTimeout(resolve, 500, false))]);
-    }
+    await sendUntilHeld(client, MORE, 1_000);
     raw.resetAndDestroy();
     expect(await postern.audited({ host: 'origin.test' })).toMatchObject({ code: 'REQUEST_INVALID', status: null });
     connection.socket.resume();
@@ -58,10 +56,7 @@ describe('a client whose bytes nobody takes, so that its socket is not read, and
     const client = await connectTunnel(postern.proxyPort, `127.0.0.1:${origin.port}`);
     const connection = await origin.next();
     connection.socket.pause();
-    for (let isTaken = true; isTaken; ) {
-      const taken = new Promise<boolean>((resolve) => client.socket.write(MORE, () => resolve(true)));
-      isTaken = await Promise.race([taken, new Promise<boolean>((resolve) => setTimeout(resolve, 500, false))]);
-    }
+    await sendUntilHeld(client, MORE, 1_000);
     client.socket.resetAndDestroy();
     // What was sent before goes on to the origin, as far as it reads.
     connection.socket.resume();

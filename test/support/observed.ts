@@ -1,13 +1,28 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { get } from 'node:http';
 import type { Postern } from './postern.ts';
 
 /** What `/metrics` says at this moment: values by series, labels as they stand in the text. */
 export async function metricsOf(postern: Postern): Promise<ReadonlyMap<string, number>> {
-  const text = await (await fetch(`${postern.adminUrl}/metrics`)).text();
+  const text = await scrape(postern);
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(
     lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
   );
+}
+
+/** On a connection of its own, closed when this resolves: it would count among the descriptors of the next. */
+function scrape({ adminUrl }: Postern): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(`${adminUrl}/metrics`, { agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+      });
+      response.socket.on('close', () => resolve(text));
+    });
+    request.on('error', reject);
+  });
 }
 
 /** One series; 0 if it is not there. */
@@ -34,13 +49,14 @@ export interface Held {
 
 /** Waits until no connection and no tunnel is open, and says what is held then. */
 export async function heldWhenQuiet(postern: Postern): Promise<Held> {
-  let timers = 0;
+  let held: Held = { descriptors: 0, timers: 0 };
   await metricsUntil(postern, (metrics) => {
-    timers = metrics.get('nodejs_active_resources{type="Timeout"}') ?? 0;
+    const timers = metrics.get('nodejs_active_resources{type="Timeout"}') ?? 0;
+    held = { descriptors: metrics.get('process_open_fds') ?? 0, timers };
     const open = ['postern_connections{side="client"}', 'postern_connections{side="upstream"}', 'postern_tunnels'];
     return open.every((series) => metrics.get(series) === 0);
   });
-  return { descriptors: descriptorsOf(postern), timers };
+  return held;
 }
 
 export const descriptorsOf = (postern: Postern): number => readdirSync(`/proc/${postern.child.pid}/fd`).length;
