@@ -7,7 +7,7 @@ import { type ClientHello, readClientHello } from '../tls/client-hello.ts';
 import { Wire } from '../wire/wire.ts';
 import { firstBytes } from './first-bytes.ts';
 import type { H1Client } from './h1-client.ts';
-import { type OpaqueRun, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
+import { clientLeft, type OpaqueRun, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
 import type { Passage, TunnelTarget } from './passage.ts';
 import { noteFailure } from './record.ts';
 import { hostFieldOf } from './target.ts';
@@ -24,6 +24,7 @@ type Speech =
 /**
  *   client ──CONNECT──▶ 200 ──ClientHello──▶ our leaf ──requests──▶ exchange
  * An intercepted tunnel: TLS ends here with a leaf for the authority, or plain HTTP is spoken inside. Each request is decided on its own.
+ * Throws if the client is gone before the tunnel is open.
  */
 export async function intercept(
   opening: Opening,
@@ -33,6 +34,8 @@ export async function intercept(
   record: ExchangeRecord,
 ): Promise<'over'> {
   const { wire } = client;
+  const left = clientLeft(wire);
+  if (left !== null) throw left;
   if (!opening.opened) wire.writeText(TUNNEL_OPEN);
   record.status = 200;
   try {

@@ -14,7 +14,7 @@ import { firstBytes } from './first-bytes.ts';
 import type { H1Client } from './h1-client.ts';
 import { protocolDenied } from './intercept.ts';
 import { judgeAddress, policyAgain } from './judge-again.ts';
-import { destinationOf, type OpaqueRun, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
+import { clientLeft, destinationOf, type OpaqueRun, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
 import type { Passage } from './passage.ts';
 import { noteFailure } from './record.ts';
 import { tunnelWithinLimits } from './within-limits.ts';
@@ -56,7 +56,7 @@ async function runOpaque({ opening, client, passage, connection, record, allowan
   const { services } = connection;
   const upstream = await connect(opening, record);
   const run = new OpaqueTunnel(opening, passage, client.wire, upstream);
-  const refused = judgedSince(opening, run, services.runtime.current);
+  const refused = clientLeft(client.wire) ?? judgedSince(opening, run, services.runtime.current);
   if (refused !== null) {
     upstream.destroy();
     throw refused;

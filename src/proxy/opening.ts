@@ -1,4 +1,4 @@
-import type { ProxyError } from '../errors.ts';
+import { ProxyError } from '../errors.ts';
 import { responseHeadText } from '../http1/write.ts';
 import type { TunnelDecision } from '../policy/decision.ts';
 import type { Sandbox, Snapshot } from '../runtime/snapshot.ts';
@@ -46,3 +46,10 @@ export function destinationOf({ host, port, sandbox, decision }: Opening): Desti
 
 /** The answer that opens a tunnel. RFC 9110 section 9.3.6 forbids Content-Length and Transfer-Encoding in it. */
 export const TUNNEL_OPEN = responseHeadText(200, 'OK', [], '');
+
+/** What became of a tunnel whose client did not wait for it; null while the client is there. */
+export function clientLeft(wire: Wire): ProxyError | null {
+  if (!wire.gone) return null;
+  const reason = 'the client left before the tunnel was open';
+  return new ProxyError('REQUEST_INVALID', { stage: 'tunnel', side: 'client', reason });
+}

@@ -19,7 +19,7 @@ export interface DnsServer {
 }
 
 const TYPE_A = 1;
-const TYPE_AAAA = 28;
+export const TYPE_AAAA = 28;
 
 /** A DNS server for A and AAAA, whose answers a test changes while it runs (RFC 1035 section 4). */
 export async function startDns(zone: Zone): Promise<DnsServer> {
@@ -62,7 +62,8 @@ export async function startDns(zone: Zone): Promise<DnsServer> {
   };
 }
 
-function readQuestion(query: Buffer): { readonly name: string; readonly type: number; readonly end: number } {
+/** What a query asks. `end`: where the question ends, counted from the begin of the message. */
+export function readQuestion(query: Buffer): { readonly name: string; readonly type: number; readonly end: number } {
   const labels: string[] = [];
   let at = 12;
   for (let length = query.readUInt8(at); length > 0; length = query.readUInt8(at)) {
@@ -72,7 +73,7 @@ function readQuestion(query: Buffer): { readonly name: string; readonly type: nu
   return { name: labels.join('.').toLowerCase(), type: query.readUInt16BE(at + 1), end: at + 5 };
 }
 
-function answerTo(question: Buffer, addresses: readonly string[] | undefined, type: number): Buffer {
+export function answerTo(question: Buffer, addresses: readonly string[] | undefined, type: number): Buffer {
   const isSix = type === TYPE_AAAA;
   const matching = (addresses ?? []).filter((address) => address.includes(':') === isSix);
   const head = Buffer.from(question);
