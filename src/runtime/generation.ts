@@ -39,7 +39,6 @@ export interface GenerationContext {
 /** Of many rules, this many slices are compiled before the event loop has its turn: about a millisecond. */
 const SLICES_AT_ONCE = 10;
 /** For one question to one DNS server. */
-const DNS_TIMEOUT_MS = 5_000;
 
 /**
  * Makes the next generation out of a reading; nothing is in force by it. Compiled policies, vaults, leaves and trust that did not change
@@ -164,11 +163,13 @@ function resolverOf({ upstream, limits }: Settings, previous: Generation | null)
   const was = previous?.snapshot.settings;
   const isSameDns =
     JSON.stringify([was?.upstream.dns, was?.upstream.hosts]) === JSON.stringify([upstream.dns, upstream.hosts]);
-  if (previous !== null && isSameDns && was?.limits.dnsCacheMs === limits.dnsCacheMs) return previous.snapshot.resolver;
+  const isSameTime = was?.limits.dnsCacheMs === limits.dnsCacheMs && was.limits.connectMs === limits.connectMs;
+  if (previous !== null && isSameDns && isSameTime) return previous.snapshot.resolver;
   const hosts = new Map(
     upstream.hosts.map(({ host, addresses }) => [host, addresses.flatMap((text) => parseIp(text) ?? [])]),
   );
-  return new HostResolver({ servers: upstream.dns, hosts, cacheMs: limits.dnsCacheMs, timeoutMs: DNS_TIMEOUT_MS });
+  const times = { cacheMs: limits.dnsCacheMs, timeoutMs: limits.connectMs };
+  return new HostResolver({ servers: upstream.dns, hosts, ...times });
 }
 
 /** Contexts are kept while nothing about them changes: a new set starts empty, and every host would be minted anew. */

@@ -1,4 +1,5 @@
 import { lookup, Resolver } from 'node:dns/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Ip, parseIp } from '../address/ip.ts';
 import { ProxyError } from '../errors.ts';
 
@@ -8,6 +9,7 @@ export interface ResolverOptions {
   /** Fixed answers, before DNS: canonical host to addresses. */
   readonly hosts: ReadonlyMap<string, readonly Ip[]>;
   readonly cacheMs: number;
+  /** For one question, whoever answers it and however often it is sent. */
   readonly timeoutMs: number;
 }
 
@@ -17,6 +19,10 @@ interface Answer {
 }
 
 const CACHE_ENTRIES_MAX = 4_096;
+/** A question that is lost is sent once more, after half the time. */
+const TRIES = 2;
+/** How long the addresses of one family wait for those of the other (RFC 8305 section 3). Servers exist that never answer for AAAA. */
+const RESOLUTION_DELAY_MS = 50;
 const LOOPBACK = ['127.0.0.1', '::1'].map(knownIp);
 
 /**
@@ -31,8 +37,7 @@ export class HostResolver {
 
   constructor(options: ResolverOptions) {
     this.#options = options;
-    this.#dns = options.servers.length === 0 ? null : new Resolver({ timeout: options.timeoutMs, tries: 2 });
-    this.#dns?.setServers(options.servers);
+    this.#dns = options.servers.length === 0 ? null : resolverOf(options);
   }
 
   /** The addresses of a canonical name; a promise only where DNS must be asked. Throws or rejects with `DNS_FAILED`. */
@@ -47,9 +52,19 @@ export class HostResolver {
   }
 
   #ask(host: string): Promise<readonly Ip[]> {
-    const question = this.#question(host).finally(() => this.#pending.delete(host));
+    const question = this.#inTime(host).finally(() => this.#pending.delete(host));
     this.#pending.set(host, question);
     return question;
+  }
+
+  /** The system's resolver has time limits of its own, which are nobody's here. An answer that is late is kept for who asks next. */
+  #inTime(host: string): Promise<readonly Ip[]> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(failed(host, 'timeout')), this.#options.timeoutMs);
+      this.#question(host)
+        .finally(() => clearTimeout(timer))
+        .then(resolve, reject);
+    });
   }
 
   async #question(host: string): Promise<readonly Ip[]> {
@@ -78,12 +93,25 @@ async function systemAnswer(host: string): Promise<string[]> {
   }
 }
 
-/** A and AAAA, asked together; one of them may fail as long as the other answers. IPv6 first, as RFC 8305 section 4 prefers. */
+function resolverOf({ servers, timeoutMs }: ResolverOptions): Resolver {
+  const dns = new Resolver({ timeout: Math.ceil(timeoutMs / TRIES), tries: TRIES });
+  dns.setServers(servers);
+  return dns;
+}
+
+/** A and AAAA, asked together; one of them may fail, or be late, as long as the other answers. IPv6 first, as RFC 8305 section 4 prefers. */
 async function dnsAnswer(dns: Resolver, host: string): Promise<string[]> {
-  const [six, four] = await Promise.allSettled([dns.resolve6(host), dns.resolve4(host)]);
-  const found = [six, four].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-  if (found.length === 0) throw failed(host, four.status === 'rejected' ? four.reason : undefined);
-  return found;
+  const found: string[][] = [[], []];
+  const questions = [dns.resolve6(host), dns.resolve4(host)];
+  const noted = questions.map(async (question, family) => {
+    found[family] = await question;
+  });
+  const all = Promise.allSettled(noted);
+  await Promise.any(noted).catch((cause: AggregateError) => {
+    throw failed(host, cause.errors.at(-1));
+  });
+  await Promise.race([all, delay(RESOLUTION_DELAY_MS, undefined, { ref: false })]);
+  return found.flat();
 }
 
 function failed(host: string, cause: unknown): ProxyError {
