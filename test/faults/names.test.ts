@@ -12,12 +12,12 @@ closeOpened();
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-async function scene(limits: Readonly<Record<string, unknown>> = {}, rule = '', servers?: readonly string[]) {
+async function scene(limits: Readonly<Record<string, unknown>> = {}, rule = 'schemes: [http, https]', servers?: readonly string[]) {
   const dns = await startFaultyDns('127.0.0.1');
   const origin = await startOrigin({ onConnection: answering(OK) });
   const base = loopback({ connect: '1s', ...limits });
   const postern = await startPostern({
-    policies: `version: 1\nrules:\n  - { hosts: ["*.test"], schemes: [${rule === '' ? 'http, ' : ''}https], ports: [${origin.port}], ${rule} }\n`,
+    policies: `version: 1\nrules:\n  - { hosts: ["*.test"], ports: [${origin.port}], ${rule} }\n`,
     ...base,
     settings: {
       ...base.settings,
@@ -77,7 +77,7 @@ describe('a DNS server that fails', () => {
   });
 
   it('is DNS_FAILED where nothing listens', async () => {
-    const { get } = await scene({}, '', ['127.0.0.1:9']);
+    const { get } = await scene({}, undefined, ['127.0.0.1:9']);
     expect(await get('any.test')).toMatch(/^HTTP\/1\.1 502 DNS_FAILED\r\n/);
   });
 
@@ -103,7 +103,7 @@ describe('a client that resets its connection while its name is looked up', () =
   });
 
   it.each(['intercepted', 'opaque'])('is not told to have had its %s tunnel opened', async (kind) => {
-    const { dns, origin, postern } = await scene({ connect: '10s' }, kind === 'opaque' ? 'tls: passthrough' : '');
+    const { dns, origin, postern } = await scene({ connect: '10s' }, kind === 'opaque' ? 'tls: passthrough' : undefined);
     const { client, raw } = await connected(postern);
     client.send(`CONNECT late.test:${origin.port} HTTP/1.1\r\nHost: late.test:${origin.port}\r\n\r\n`);
     await expect.poll(() => dns.asked('late.test')).toBe(2);
