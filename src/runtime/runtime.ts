@@ -24,6 +24,7 @@ import {
 import { Reporter } from './reporter.ts';
 import { SecretLedger } from './secret-ledger.ts';
 import type { Settings } from './settings.ts';
+import { cameOfShortage, isShortage } from './shortage.ts';
 import type { Snapshot } from './snapshot.ts';
 import { Watcher } from './watcher.ts';
 
@@ -56,6 +57,9 @@ export interface RuntimeOptions extends GenerationContext {
   readonly loadWorker?: URL;
 }
 
+/** After a reading that failed because descriptors or memory had run out. */
+const SHORTAGE_RETRY_MS = 1_000;
+
 type SwapListener = (next: Snapshot, previous: Snapshot) => void;
 
 /**
@@ -76,6 +80,7 @@ export class Runtime {
   #next: Promise<Outcome> | null = null;
   #changedMs = Number.NEGATIVE_INFINITY;
   #isWatching = false;
+  #retry: NodeJS.Timeout | null = null;
   #isClosed = false;
 
   constructor(options: RuntimeOptions) {
@@ -168,6 +173,7 @@ export class Runtime {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
     await this.#watcher.close();
     await this.#running;
     await this.#loader.close();
@@ -187,17 +193,28 @@ export class Runtime {
   async #run(reason: string): Promise<Outcome> {
     const { log, metrics } = this.#options;
     const startedMs = performance.now();
+    let isShort = false;
     const kind = await this.#attempt(reason).catch((error: unknown): Outcome['kind'] => {
-      if (error instanceof LoadError) log.error('the files could not be read', { code: error.code });
-      else log.error('a reload failed, which is a bug', { stack: stackOf(error) });
+      if (error instanceof LoadError) {
+        log.error('the files could not be read', { code: error.code });
+        isShort = isShortage(error.code);
+      } else log.error('a reload failed, which is a bug', { stack: stackOf(error) });
       return 'refused';
     });
+    if (isShort || cameOfShortage(this.findings)) this.#retryLater();
     const durationMs = performance.now() - startedMs;
     metrics.reloaded(kind, durationMs);
     await this.#watchFiles();
     const { generation, hash } = this.current;
     log.debug('reload', { reason, outcome: kind, generation, hash, duration_ms: Math.round(durationMs) });
     return { kind, generation, hash, findings: this.findings, durationMs };
+  }
+
+  /** The edit that could not be read will not be told again. */
+  #retryLater(): void {
+    if (this.#isClosed) return;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.reload('read again'), SHORTAGE_RETRY_MS).unref();
   }
 
   async #attempt(reason: string): Promise<Outcome['kind']> {
