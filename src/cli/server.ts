@@ -88,10 +88,10 @@ export class Server {
     const first = await this.runtime.start();
     const observer = new Recorder(this.#openAudit(first), this.#metrics);
     observer.auditRequired = first.settings.log.auditRequired;
-    const pool = new Pool(observer);
+    const connectionsMax = this.#connectionsMax(first);
+    const pool = new Pool(observer, connectionsMax);
     this.#pool = pool;
     const quarantine = await this.#openQuarantine(first);
-    const connectionsMax = this.#connectionsMax(first);
     const { runtime } = this;
     const ledger = this.#ledger;
     const services: Services = {

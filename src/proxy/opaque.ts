@@ -6,6 +6,7 @@ import type { Snapshot } from '../runtime/snapshot.ts';
 import { readClientHello } from '../tls/client-hello.ts';
 import { dial } from '../upstream/dial.ts';
 import { judgedAddresses } from '../upstream/judge.ts';
+import type { Pool } from '../upstream/pool.ts';
 import { relayRaw } from '../wire/raw-relay.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Allowance } from './allowance.ts';
@@ -54,7 +55,7 @@ interface Running {
 
 async function runOpaque({ opening, client, passage, connection, record, allowance }: Running): Promise<'over'> {
   const { services } = connection;
-  const upstream = await connect(opening, record);
+  const upstream = await connect(opening, services.pool, record);
   const run = new OpaqueTunnel(opening, passage, client.wire, upstream);
   const refused = clientLeft(client.wire) ?? judgedSince(opening, run, services.runtime.current);
   if (refused !== null) {
@@ -63,7 +64,6 @@ async function runOpaque({ opening, client, passage, connection, record, allowan
   }
   connection.runs(run);
   services.observer.tunnelOpened();
-  services.observer.connectionOpened('upstream');
   try {
     if (!opening.opened) client.wire.writeText(TUNNEL_OPEN);
     record.status = 200;
@@ -93,7 +93,6 @@ async function runOpaque({ opening, client, passage, connection, record, allowan
   }
   connection.runs(null);
   services.observer.tunnelClosed();
-  services.observer.connectionClosed('upstream');
   services.observer.concluded(record);
   return 'over';
 }
@@ -107,12 +106,12 @@ function noteDecision({ decision }: Opening, record: ExchangeRecord): void {
   }
 }
 
-async function connect(opening: Opening, record: ExchangeRecord): Promise<Wire> {
+async function connect(opening: Opening, pool: Pool, record: ExchangeRecord): Promise<Wire> {
   const { snapshot, host, port } = opening;
   const addresses = await judgedAddresses(destinationOf(opening), snapshot.resolver, snapshot.addresses);
   const { limits } = snapshot.settings;
   const options = { ...limits, context: snapshot.upstreamContext, session: null, onSession: () => {} };
-  const { socket } = await dial({ scheme: 'tcp', host, port, addresses }, options);
+  const { socket } = await pool.counted(() => dial({ scheme: 'tcp', host, port, addresses }, options));
   record.address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${port}`;
   return new Wire(socket);
 }

@@ -1,7 +1,7 @@
 import { connect as connectTcp, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Ip } from '../address/ip.ts';
-import { ProxyError } from '../errors.ts';
+import { errorCode, ProxyError } from '../errors.ts';
 import type { Scheme } from '../policy/model.ts';
 
 /** What is dialled: addresses that were judged, in order, and the name that must be verified. */
@@ -31,14 +31,19 @@ export interface Dialled {
 const NEXT_ADDRESS_MS = 250;
 const ALPN_H1 = ['http/1.1'];
 
+/** What the system answers when this machine or process has no more of something: descriptors, ports of its own, memory. */
+const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'EAGAIN', 'ENOBUFS', 'ENOMEM']);
+
 /**
  * Connects to one of the judged addresses and, for https, verifies the certificate for the host. Rejects with `CONNECT_FAILED`,
- * `CONNECT_TIMEOUT`, `TLS_UNTRUSTED` or `TLS_FAILED`. Nothing is resolved here, and nothing but `addresses` is dialled.
+ * `CONNECT_TIMEOUT`, `TLS_UNTRUSTED` or `TLS_FAILED`; with `OVERLOADED` where it is we who cannot make another connection. Nothing is resolved here, and nothing but `addresses` is dialled.
  */
 export async function dial(target: DialTarget, options: DialOptions): Promise<Dialled> {
   const raw = await connected(target, options.connectMs);
-  if (target.scheme !== 'https') return { socket: raw, raw: null };
-  return { socket: await secured(raw, target, options), raw };
+  const isSecured = target.scheme === 'https';
+  const socket = isSecured ? await secured(raw, target, options) : raw;
+  assertDialled(socket, target.addresses);
+  return { socket, raw: isSecured ? raw : null };
 }
 
 function connected(target: DialTarget, connectMs: number): Promise<Socket> {
@@ -46,6 +51,7 @@ function connected(target: DialTarget, connectMs: number): Promise<Socket> {
   return settled(socket, 'connect', connectMs, (cause) => {
     if (cause === 'timeout')
       return fault('CONNECT_TIMEOUT', `${target.host} did not accept a connection in time`, true);
+    if (isExhausted(cause)) return exhausted(cause);
     return fault('CONNECT_FAILED', `no connection to ${target.host} could be made`, true, cause);
   });
 }
@@ -128,7 +134,35 @@ function settled<S extends Socket>(
   });
 }
 
+/** The address judged is the address dialled (contract promise 4). Nothing may come between the two. */
+function assertDialled(socket: Socket, addresses: readonly Ip[]): void {
+  const { remoteAddress } = socket;
+  if (addresses.some((ip) => ip.text === remoteAddress)) return;
+  socket.destroy();
+  // The kernel forgets the address of a connection that was reset the moment it was made.
+  if (remoteAddress === undefined) {
+    const reason = 'the connection was closed as soon as it was made';
+    throw new ProxyError('CONNECT_FAILED', { stage: 'dispatch', side: 'upstream', reason, retryable: true });
+  }
+  throw new ProxyError('INTERNAL', {
+    stage: 'dispatch',
+    side: 'proxy',
+    reason: 'the address dialled is not the address judged',
+  });
+}
+
 function ignore(): void {}
+
+/** Where several addresses were tried, Node gives one error with those of all. */
+function isExhausted(cause: unknown): boolean {
+  const causes: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
+  return causes.some((each) => EXHAUSTED.has(errorCode(each)));
+}
+
+function exhausted(cause: unknown): ProxyError {
+  const reason = `the proxy cannot open another connection (${errorCode(cause)})`;
+  return new ProxyError('OVERLOADED', { stage: 'dispatch', side: 'proxy', reason, retryable: true, cause });
+}
 
 function fault(
   code: 'CONNECT_FAILED' | 'CONNECT_TIMEOUT' | 'TLS_UNTRUSTED' | 'TLS_FAILED',

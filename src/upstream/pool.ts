@@ -1,11 +1,10 @@
-import type { Socket } from 'node:net';
 import type { Ip } from '../address/ip.ts';
 import { ProxyError } from '../errors.ts';
 import type { Observer } from '../observe/record.ts';
 import type { Scheme } from '../policy/model.ts';
 import { Wire, type WireOwner } from '../wire/wire.ts';
 import type { Claim } from './address-policy.ts';
-import { type DialOptions, dial } from './dial.ts';
+import { type Dialled, type DialOptions, dial } from './dial.ts';
 import { H1Upstream } from './h1-upstream.ts';
 import { Origin, originKey } from './origin.ts';
 
@@ -41,12 +40,17 @@ export type Allows = (origin: Origin, upstream: H1Upstream) => boolean;
 export class Pool {
   readonly #origins = new Map<string, OriginPool>();
   readonly #observer: Observer;
+  readonly #openMax: number;
+  /** In the order in which they became idle. */
+  readonly #originByIdle = new Map<H1Upstream, OriginPool>();
   #allows: Allows = () => true;
   #swaps = 0;
-  #idleCount = 0;
+  #open = 0;
 
-  constructor(observer: Observer) {
+  /** @param openMax upstream connections that the descriptors of the process leave room for, opaque ones and idle ones included */
+  constructor(observer: Observer, openMax = Number.POSITIVE_INFINITY) {
     this.#observer = observer;
+    this.#openMax = openMax;
   }
 
   origin(sandbox: string, scheme: Scheme, host: string, port: number, claim: Claim): OriginPool {
@@ -65,7 +69,7 @@ export class Pool {
     if (upstream === undefined) return null;
     if (!repeatable && performance.now() - upstream.idleSinceMs > FRESH_MS) return null;
     origin.idle.pop();
-    this.#idleCount--;
+    this.#originByIdle.delete(upstream);
     upstream.wire.expireNever();
     return upstream;
   }
@@ -77,28 +81,49 @@ export class Pool {
     const onSession = (bytes: Buffer): void => {
       origin.session = { bytes, context: settings.context };
     };
-    const { socket, raw } = await dial({ ...origin, addresses }, { ...settings, session, onSession });
-    assertDialled(socket, addresses);
+    const options = { ...settings, session, onSession };
+    const { socket, raw } = await this.counted(() => dial({ ...origin, addresses }, options));
     const upstream = new H1Upstream(origin, new Wire(socket, raw), settings);
     upstream.trust = settings.context;
     upstream.judgedAt = swaps;
-    this.#observer.connectionOpened('upstream');
-    socket.once('close', () => this.#observer.connectionClosed('upstream'));
     return upstream;
+  }
+
+  /**
+   * Counts a connection, pooled or not, from its dial to its end. Where there are as many as may be, or the system allows no more, the
+   * one that has been idle longest makes room: else whoever thinks of many hosts could leave no descriptor to anybody for a minute.
+   */
+  async counted(dialling: () => Promise<Dialled>): Promise<Dialled> {
+    if (this.#open >= this.#openMax) this.#closeOldestIdle();
+    this.#open++;
+    try {
+      const dialled = await dialling();
+      this.#observer.connectionOpened('upstream');
+      dialled.socket.once('close', () => {
+        this.#open--;
+        this.#observer.connectionClosed('upstream');
+      });
+      return dialled;
+    } catch (error) {
+      this.#open--;
+      const isExhausted = error instanceof ProxyError && error.code === 'OVERLOADED';
+      if (isExhausted && this.#closeOldestIdle()) return await this.counted(dialling);
+      throw error;
+    }
   }
 
   /** Gives a connection back after an exchange that left it clean. */
   release(origin: OriginPool, upstream: H1Upstream): void {
     const { wire } = upstream;
-    const isFull = origin.forgotten || origin.idle.length >= IDLE_PER_ORIGIN_MAX || this.#idleCount >= IDLE_MAX;
+    const isFull = origin.forgotten || origin.idle.length >= IDLE_PER_ORIGIN_MAX || this.#originByIdle.size >= IDLE_MAX;
     if (wire.gone || wire.ended || wire.inbox.length > 0 || isFull || !this.#isAllowed(origin, upstream)) {
       wire.destroy();
       return;
     }
     upstream.idleSinceMs = performance.now();
     origin.idle.push(upstream);
-    this.#idleCount++;
-    wire.give(new IdleWatch(upstream, () => this.#lost(origin, upstream)));
+    this.#originByIdle.set(upstream, origin);
+    wire.give(new IdleWatch(upstream, () => this.#forget(upstream)));
     wire.expireIn(IDLE_MS);
   }
 
@@ -125,11 +150,20 @@ export class Pool {
     this.#origins.clear();
   }
 
-  #lost(origin: OriginPool, upstream: H1Upstream): void {
-    const at = origin.idle.indexOf(upstream);
-    if (at < 0) return;
-    origin.idle.splice(at, 1);
-    this.#idleCount--;
+  #closeOldestIdle(): boolean {
+    const oldest = this.#originByIdle.keys().next();
+    if (oldest.done === true) return false;
+    // Its descriptor is free at once; that it is closed is told later.
+    this.#forget(oldest.value);
+    oldest.value.wire.destroy();
+    return true;
+  }
+
+  #forget(upstream: H1Upstream): void {
+    const origin = this.#originByIdle.get(upstream);
+    if (origin === undefined) return;
+    this.#originByIdle.delete(upstream);
+    origin.idle.splice(origin.idle.indexOf(upstream), 1);
   }
 
   #forgetUnused(): void {
@@ -158,21 +192,4 @@ class IdleWatch implements WireOwner {
   onDeadline(): void {
     this.#upstream.wire.destroy();
   }
-}
-
-/** The address judged is the address dialled (contract promise 4). Nothing may come between the two. */
-function assertDialled(socket: Socket, addresses: readonly Ip[]): void {
-  const { remoteAddress } = socket;
-  if (addresses.some((ip) => ip.text === remoteAddress)) return;
-  socket.destroy();
-  // The kernel forgets the address of a connection that was reset the moment it was made.
-  if (remoteAddress === undefined) {
-    const reason = 'the connection was closed as soon as it was made';
-    throw new ProxyError('CONNECT_FAILED', { stage: 'dispatch', side: 'upstream', reason, retryable: true });
-  }
-  throw new ProxyError('INTERNAL', {
-    stage: 'dispatch',
-    side: 'proxy',
-    reason: 'the address dialled is not the address judged',
-  });
 }
