@@ -29,6 +29,8 @@ import { VERSION } from '../version.ts';
 /** Longest that the last lines may take to be written. */
 const FLUSH_MS = 1_000;
 
+const FAILED_LEAF_EVERY_MS = 60_000;
+
 /** A listener could not be bound, or the audit file not opened: the text says which and why. */
 export class ServeError extends Error {
   override readonly name = 'ServeError';
@@ -49,6 +51,7 @@ export class Server {
   #listeners: readonly ProxyListener[] = [];
   #adminAddresses: readonly ListenAddress[] = [];
   #isUp = false;
+  #failedLeafToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(sources: Sources, log: Log) {
     this.#sources = sources;
@@ -67,6 +70,7 @@ export class Server {
       listeners: () => [...this.#listeners.map(({ address }) => address), ...this.#adminAddresses],
       onMinted: (outcome) => {
         this.#metrics.leaves[outcome]++;
+        if (outcome === 'failed') this.#tellOfFailedLeaf();
       },
     });
     this.#admin = new AdminServer({
@@ -189,6 +193,16 @@ export class Server {
     pool.judgeAgain((origin, { ip, trust }) => trust === next.upstreamContext && mayKeep(origin, ip, next));
     if (cut > 0) this.#log.info('ended what the new policy denies', { count: cut, generation: next.generation });
     if (next.leaves !== previous.leaves) void this.#refreshBundle();
+  }
+
+  /** Each tunnel has its audit line; the log says it to the operator, and not for each of them. */
+  #tellOfFailedLeaf(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#failedLeafToldMs < FAILED_LEAF_EVERY_MS) return;
+    this.#failedLeafToldMs = nowMs;
+    const { authority, paths } = this.runtime.state.authority;
+    const reason = `the CA is valid until ${authority.notAfter.toISOString()}`;
+    this.#log.error('no certificates can be made for intercepted hosts', { file: paths.ca, reason });
   }
 
   async #refreshBundle(): Promise<void> {

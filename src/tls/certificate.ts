@@ -147,9 +147,10 @@ export function buildRoot(options: RootOptions): Buffer {
   );
 }
 
-/** A leaf and when it ends. */
+/** A leaf and when it is valid. */
 export interface Leaf {
   readonly certificate: Buffer;
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
 }
 
@@ -180,7 +181,7 @@ export function leafTemplate(issuer: Issuer, publicKey: KeyObject): LeafTemplate
       const alternativeName = extension('2.5.29.17', true, der.sequence(generalName(host)));
       const extensions = [...common, alternativeName];
       const parts = { issuer: issuer.name, notBeforeMs, notAfterMs, subject, publicKeyInfo, extensions };
-      return { certificate: signed(parts, issuer.signer), notAfterMs };
+      return { certificate: signed(parts, issuer.signer), notBeforeMs, notAfterMs };
     },
   };
 }

@@ -11,7 +11,7 @@ export interface LeafContexts {
    * The context for a canonical host (name or IP literal, IPv6 in brackets). Called only after the policy allowed the host, so that a
    * client cannot fill the cache with names of its choice. Synchronous, so one host is never made twice at once: 0.3 ms for a new
    * host, under 0.3 µs for a known one (`test/unit/tls/leaf-contexts.test.ts` prints both).
-   * @throws ProxyError `INTERNAL` if the CA has expired meanwhile
+   * @throws ProxyError `TLS_FAILED` if the CA has expired meanwhile
    */
   contextFor(host: string): SecureContext;
 }
@@ -58,6 +58,8 @@ const RENEW_BEFORE_MS_MAX = 3_600_000;
 
 interface Entry {
   readonly context: SecureContext;
+  /** Before this it is not valid yet: the clock was ahead when it was made, and has been set right since. */
+  readonly validFromMs: number;
   readonly renewAtMs: number;
 }
 
@@ -88,7 +90,7 @@ export function createLeafContexts(options: LeafContextsOptions): LeafContexts {
     const context = createSecureContext({ ...CONTEXT_OPTIONS, key: privatePem, cert });
     // A share of what is left, so that a leaf cut short by its issuer's end is not made again on every call.
     const renewBeforeMs = Math.min(RENEW_BEFORE_MS_MAX, (leaf.notAfterMs - nowMs) / 4);
-    return { context, renewAtMs: leaf.notAfterMs - renewBeforeMs };
+    return { context, validFromMs: leaf.notBeforeMs, renewAtMs: leaf.notAfterMs - renewBeforeMs };
   }
 
   function remember(host: string, entry: Entry): void {
@@ -104,7 +106,7 @@ export function createLeafContexts(options: LeafContextsOptions): LeafContexts {
       const nowMs = now();
       const known = entryByHost.get(host);
       entryByHost.delete(host);
-      if (known !== undefined && nowMs < known.renewAtMs) {
+      if (known !== undefined && nowMs >= known.validFromMs && nowMs < known.renewAtMs) {
         entryByHost.set(host, known);
         return known.context;
       }
@@ -131,7 +133,7 @@ function makeKey(authority: Authority, nowMs: number): LeafKey {
 }
 
 function expired(): ProxyError {
-  return new ProxyError('INTERNAL', {
+  return new ProxyError('TLS_FAILED', {
     stage: 'handshake',
     side: 'proxy',
     reason: 'The certificate authority of the proxy has expired.',

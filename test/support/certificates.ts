@@ -21,9 +21,9 @@ export class TestAuthority {
   readonly #certificate: forge.pki.Certificate;
   readonly pem: string;
 
-  constructor(name = 'Test Root') {
+  constructor(name = 'Test Root', days = 30) {
     this.#keys = keyPair();
-    this.#certificate = this.#draft([{ name: 'commonName', value: name }], this.#keys.publicKey, 30);
+    this.#certificate = this.#draft([{ name: 'commonName', value: name }], this.#keys.publicKey, days);
     this.#certificate.setExtensions([
       { name: 'basicConstraints', cA: true, critical: true },
       { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
@@ -32,6 +32,11 @@ export class TestAuthority {
     this.#certificate.setIssuer(this.#certificate.subject.attributes);
     this.#certificate.sign(this.#keys.privateKey, forge.md.sha256.create());
     this.pem = forge.pki.certificateToPem(this.#certificate);
+  }
+
+  /** For a proxy that is to sign with it. */
+  get keyPem(): string {
+    return forge.pki.privateKeyToPem(this.#keys.privateKey);
   }
 
   /** A server certificate for names and addresses. */

@@ -142,6 +142,17 @@ describe('the cache', () => {
     expect(outcomes).toEqual(['minted']);
   });
 
+  test('a leaf that was made while the clock was ahead is made anew once it is set right', async () => {
+    const { contexts, outcomes, wait } = await setup();
+    wait(2 * DAY_MS);
+    const ahead = contexts.contextFor('a.example');
+    wait(-30 * 60_000);
+    expect(contexts.contextFor('a.example')).toBe(ahead);
+    wait(-DAY_MS);
+    expect(contexts.contextFor('a.example')).not.toBe(ahead);
+    expect(outcomes).toEqual(['minted', 'renewed']);
+  });
+
   test('past the end of the CA there is an error with what to do, and nothing is kept', async () => {
     const { contexts, outcomes, wait } = await setup({ days: 1 });
     wait(DAY_MS);
