@@ -21,7 +21,7 @@ export class Recorder implements Observer {
 
   concluded(record: ExchangeRecord): void {
     const durationMs = performance.now() - record.startedMs;
-    this.#audit.write(auditLine(record, durationMs));
+    this.#audit.write(auditLine(record, durationMs, Date.now()));
     this.#metrics.concluded(record, durationMs);
   }
 

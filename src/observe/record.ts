@@ -44,8 +44,6 @@ export interface ExchangeRecord {
   tls: string | null;
   /** `performance.now()` when the first byte of the head was there (ms). */
   readonly startedMs: number;
-  /** Wall clock at `startedMs` (ms since 1970). */
-  readonly startedAt: number;
   /** Our own time: head read to head sent, both ways, without waiting for the network (ms). */
   overheadMs: number;
   /** Request head sent to response head received (ms); null if no response came. */

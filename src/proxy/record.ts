@@ -3,7 +3,7 @@ import type { ExchangeRecord, Protocol } from '../observe/record.ts';
 import type { Entrance } from './passage.ts';
 import { requestId } from './request-id.ts';
 
-/** Opens the record of one request or tunnel. Its wall clock is read from the monotonic one, so that durations never jump. */
+/** Opens the record of one request or tunnel. It knows the monotonic clock alone, so that durations never jump. */
 export function openRecord(
   entrance: Entrance,
   protocol: Protocol,
@@ -36,7 +36,6 @@ export function openRecord(
     bytesOut: 0,
     tls: null,
     startedMs,
-    startedAt: Date.now() - (performance.now() - startedMs),
     overheadMs: 0,
     upstreamMs: null,
   };

@@ -27,7 +27,6 @@ export const exchangeRecord = (parts: Partial<ExchangeRecord> = {}): ExchangeRec
   bytesOut: 0,
   tls: 'TLSv1.3',
   startedMs: performance.now(),
-  startedAt: Date.UTC(2026, 9, 1, 12, 30, 45, 7),
   overheadMs: 0.05,
   upstreamMs: 12,
   ...parts,

@@ -6,7 +6,7 @@ import type { ExchangeRecord } from '../../../src/observe/record.ts';
 import { exchangeRecord } from '../../support/record.ts';
 
 const parsed = (record: ExchangeRecord, durationMs = 1.5): Record<string, unknown> =>
-  JSON.parse(auditLine(record, durationMs));
+  JSON.parse(auditLine(record, durationMs, Date.UTC(2026, 9, 1, 12, 30, 45, 19)));
 
 const anyText = fc.string({ unit: 'binary' });
 /** Every UTF-16 unit, halves of surrogate pairs among them. */
@@ -64,7 +64,7 @@ describe('an audit line', () => {
   it('is one line of JSON with the same texts, whatever a client sends', () => {
     fc.assert(
       fc.property(hostile, hostile, hostile, fc.array(hostile), (host, path, reason, injected) => {
-        const line = auditLine(exchangeRecord({ host, path: path.slice(0, 300), reason, injected }), 1);
+        const line = auditLine(exchangeRecord({ host, path: path.slice(0, 300), reason, injected }), 1, Date.now());
         expect(line.endsWith('}\n')).toBe(true);
         expect(line.slice(0, -1)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
         const { host: h, path: p, reason: r, injected: i } = JSON.parse(line);
