@@ -50,8 +50,13 @@ export async function createPair(paths: AuthorityPaths, request: RootRequest): P
 export async function finishCreation(paths: AuthorityPaths, key: KeyObject): Promise<void> {
   await claimName(pendingNames(paths, key).ca, paths.ca);
   await syncFolder(paths.dir);
-  for (const name of await readdir(paths.dir)) {
-    if (PENDING.test(name)) await rm(path.join(paths.dir, name), { force: true });
+  await clearPending(paths.dir);
+}
+
+/** Removes what creations left behind that were cut short: with the CA in place nobody can finish them, and some of it is its key. */
+export async function clearPending(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    if (PENDING.test(name)) await rm(path.join(dir, name), { force: true });
   }
 }
 

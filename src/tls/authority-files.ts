@@ -3,7 +3,7 @@ import { constants, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { errorCode } from '../errors.ts';
 import { type Authority, AuthorityError, authorityOf } from './authority.ts';
-import { createPair, finishCreation, type RootRequest } from './authority-creation.ts';
+import { clearPending, createPair, finishCreation, type RootRequest } from './authority-creation.ts';
 import { type AuthorityPaths, authorityPaths } from './authority-paths.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -26,7 +26,11 @@ export interface AuthorityRequest extends RootRequest {
  */
 export async function loadOrCreateAuthority(request: AuthorityRequest): Promise<LoadedAuthority> {
   const found = await loadAuthority(request.dir, request.nowMs);
-  if (found !== null) return found;
+  if (found !== null) {
+    // A folder that is read-only is left as it is.
+    await clearPending(request.dir).catch(() => {});
+    return found;
+  }
   const paths = authorityPaths(request.dir);
   const created = await createPair(paths, request).catch((error: unknown) => {
     const problem = `has no CA, and none can be written (${errorCode(error)})`;

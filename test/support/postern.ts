@@ -18,6 +18,8 @@ export interface PosternOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Soft and hard limit of open files. */
   readonly descriptors?: number;
+  /** The folder of another one that has ended, with what it left there; else a new one. */
+  readonly folder?: string;
 }
 
 export type AuditLine = Readonly<Record<string, unknown>>;
@@ -128,9 +130,9 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
 }
 
 /** Like `startPostern`, without waiting: for starts that are to fail. */
-export function launchPostern({ policies, settings = {}, files = {}, env = {}, descriptors }: PosternOptions): Postern {
-  const folder = mkdtempSync(join(tmpdir(), 'postern-test-'));
-  closeAfterTest(folder, () => rmSync(folder, { recursive: true, force: true }));
+export function launchPostern(options: PosternOptions): Postern {
+  const { policies, settings = {}, files = {}, env = {}, descriptors } = options;
+  const folder = options.folder ?? newFolder();
   const listeners = { listen: { proxy: ['127.0.0.1:0'] }, admin: { listen: ['127.0.0.1:0'] } };
   writeIn(folder, 'postern.yaml', stringify({ version: 1, ...listeners, ...settings }));
   const texts = typeof policies === 'string' ? { 'test.yaml': policies } : policies;
@@ -152,6 +154,11 @@ export function launchPostern({ policies, settings = {}, files = {}, env = {}, d
     await new Promise((resolve) => child.once('close', resolve));
   });
   return postern;
+}
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-test-'));
+  return closeAfterTest(folder, () => rmSync(folder, { recursive: true, force: true }));
 }
 
 function writeIn(folder: string, path: string, text: string): void {
