@@ -15,7 +15,14 @@ import { firstBytes } from './first-bytes.ts';
 import type { H1Client } from './h1-client.ts';
 import { protocolDenied } from './intercept.ts';
 import { judgeAddress, policyAgain } from './judge-again.ts';
-import { clientLeft, destinationOf, type OpaqueRun, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
+import {
+  clientLeft,
+  destinationOf,
+  type OpaqueRun,
+  type Opening,
+  TUNNEL_OPEN,
+  type TunnelConnection,
+} from './opening.ts';
 import type { Passage } from './passage.ts';
 import { noteFailure } from './record.ts';
 import { tunnelWithinLimits } from './within-limits.ts';

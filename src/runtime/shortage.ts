@@ -7,4 +7,5 @@ const IN_TEXT = new RegExp(`\\((${CODES.join('|')})\\)`);
 export const isShortage = (code: string): boolean => CODES.some((each) => each === code);
 
 /** Whether something could not be read for such a reason: then the files are as they should be, and it is worth reading them again. */
-export const cameOfShortage = (findings: readonly Finding[]): boolean => findings.some(({ text }) => IN_TEXT.test(text));
+export const cameOfShortage = (findings: readonly Finding[]): boolean =>
+  findings.some(({ text }) => IN_TEXT.test(text));

@@ -82,11 +82,14 @@ export class Pool {
       origin.session = { bytes, context: settings.context };
     };
     const options = { ...settings, session, onSession };
-    const { socket, raw } = await this.counted(() => dial({ ...origin, addresses }, options)).catch((error: unknown) => {
-      // It may be what the origin could not bear: the next handshake is a whole one.
-      if (error instanceof ProxyError && error.stage === 'dispatch' && error.code.startsWith('TLS_')) origin.session = null;
-      throw error;
-    });
+    const { socket, raw } = await this.counted(() => dial({ ...origin, addresses }, options)).catch(
+      (error: unknown) => {
+        // It may be what the origin could not bear: the next handshake is a whole one.
+        if (error instanceof ProxyError && error.stage === 'dispatch' && error.code.startsWith('TLS_'))
+          origin.session = null;
+        throw error;
+      },
+    );
     const upstream = new H1Upstream(origin, new Wire(socket, raw), settings);
     upstream.trust = settings.context;
     upstream.judgedAt = swaps;

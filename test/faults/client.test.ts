@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { closeOpenedAtEnd } from '../support/closing.ts';
-import { connected, failClient, type FaultyClient, helloSent, inTls, inTunnel } from '../support/faulty-client.ts';
+import { connected, type FaultyClient, failClient, helloSent, inTls, inTunnel } from '../support/faulty-client.ts';
 import type { Manner } from '../support/faulty-origin.ts';
-import { type Held, heldWhenQuiet } from '../support/observed.ts';
+import { auditWritten, type Held, heldWhenQuiet } from '../support/observed.ts';
 import { type Origin, type OriginConnection, startOrigin } from '../support/origin.ts';
 import { type AuditLine, type Postern, startPostern } from '../support/postern.ts';
 import { certificateFor, loopback } from '../support/scene.ts';
@@ -30,21 +30,17 @@ let opaque: Origin;
 const plainAuthority = (): string => `plain.test:${plain.port}`;
 const secureAuthority = (): string => `origin.test:${secure.port}`;
 
-const sending =
-  (at: () => Promise<FaultyClient>, text: () => string) =>
-  async (): Promise<FaultyClient> => {
-    const faulty = await at();
-    faulty.client.send(text());
-    return faulty;
-  };
+const sending = (at: () => Promise<FaultyClient>, text: () => string) => async (): Promise<FaultyClient> => {
+  const faulty = await at();
+  faulty.client.send(text());
+  return faulty;
+};
 /** As `sending`, and then waits until something of that pattern came. */
-const until =
-  (reach: () => Promise<FaultyClient>, pattern: RegExp) =>
-  async (): Promise<FaultyClient> => {
-    const faulty = await reach();
-    await faulty.client.until(pattern);
-    return faulty;
-  };
+const until = (reach: () => Promise<FaultyClient>, pattern: RegExp) => async (): Promise<FaultyClient> => {
+  const faulty = await reach();
+  await faulty.client.until(pattern);
+  return faulty;
+};
 const outside = () => connected(postern);
 const tunnel = () => inTunnel(postern, secureAuthority());
 const tls = () => inTls(postern, secureAuthority(), 'origin.test');
@@ -53,14 +49,16 @@ const raw = () => inTunnel(postern, `127.0.0.1:${opaque.port}`);
 const request = (method: string, target: string, authority: string, fields = ''): string =>
   `${method} ${target} HTTP/1.1\r\nHost: ${authority}\r\n${fields}\r\n`;
 /** A request that the origin has read, up to what is sent of its body. The origin does what the path says. */
-const asked = (inside: boolean, method: string, path: string, fields = '', body = '') => async (): Promise<FaultyClient> => {
-  const authority = inside ? secureAuthority() : plainAuthority();
-  const faulty = await (inside ? tls() : outside());
-  const target = `${path}?${++count}`;
-  faulty.client.send(request(method, inside ? target : `http://${authority}${target}`, authority, fields) + body);
-  await seen(target);
-  return faulty;
-};
+const asked =
+  (inside: boolean, method: string, path: string, fields = '', body = '') =>
+  async (): Promise<FaultyClient> => {
+    const authority = inside ? secureAuthority() : plainAuthority();
+    const faulty = await (inside ? tls() : outside());
+    const target = `${path}?${++count}`;
+    faulty.client.send(request(method, inside ? target : `http://${authority}${target}`, authority, fields) + body);
+    await seen(target);
+    return faulty;
+  };
 let count = 0;
 const UPGRADE =
   'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
@@ -261,7 +259,9 @@ function notReading(reach: () => Promise<FaultyClient>) {
   };
 }
 
-const CASES = ROWS.flatMap((row) => row.faults.map(([manner, line]) => ({ ...row, manner, line, name: `${row.where}: ${manner}` })));
+const CASES = ROWS.flatMap((row) =>
+  row.faults.map(([manner, line]) => ({ ...row, manner, line, name: `${row.where}: ${manner}` })),
+);
 type Case = (typeof CASES)[number];
 
 const linesByName = new Map<string, readonly AuditLine[]>();
@@ -285,6 +285,7 @@ subnets:
   before = await heldWhenQuiet(postern);
   const clients = await Promise.all(CASES.map(run));
   after = await heldWhenQuiet(postern);
+  await auditWritten(postern);
   for (const [index, { name }] of CASES.entries())
     linesByName.set(
       name,
@@ -323,7 +324,7 @@ function behave(connection: OriginConnection): void {
   socket.on('end', () => socket.end());
   socket.on('data', () => {
     if (path === undefined) {
-      const target = /^\S+ (\S+) [^]*\r\n\r\n/.exec(connection.received)?.[1];
+      const target = /^\S+ (\S+) [\s\S]*\r\n\r\n/.exec(connection.received)?.[1];
       if (target === undefined) return;
       path = target.replace(/\?.*/, '');
       isSeen.add(target);

@@ -62,7 +62,7 @@ describe.skipIf(!hasCompiler)('a wall clock that is stepped while the proxy runs
     connection.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
     await answered;
     const second = ask(scene, client, '/2');
-    await connection.until(/GET \/2 [^]*\r\n\r\n$/);
+    await connection.until(/GET \/2 [\s\S]*\r\n\r\n$/);
     connection.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
     await second;
     // The head that was begun before the step has all of its time.
@@ -103,7 +103,10 @@ async function ask({ authority }: Scene, client: RawClient, path: string): Promi
 const secondsFromNow = ({ time }: AuditLine): number => (Date.parse(String(time)) - Date.now()) / 1_000;
 
 /** When the leaf of the origin is valid, whatever one's own clock makes of it. */
-async function leafOf({ postern, authority }: Scene): Promise<{ readonly validFromMs: number; readonly validToMs: number }> {
+async function leafOf({
+  postern,
+  authority,
+}: Scene): Promise<{ readonly validFromMs: number; readonly validToMs: number }> {
   const client = await connectTunnel(postern.proxyPort, authority);
   await client.secure({ servername: 'origin.test', rejectUnauthorized: false });
   const leaf = (client.socket as TLSSocket).getPeerX509Certificate();

@@ -34,7 +34,7 @@ subnets:
   });
   const get = async (client: RawClient, name: string): Promise<string> => {
     client.send(`GET http://${name}:${origin.port}/ HTTP/1.1\r\nHost: ${name}:${origin.port}\r\n\r\n`);
-    return await client.take(/\r\n\r\n(ok|[^]*\}\}\n)$/);
+    return await client.take(/\r\n\r\n(ok|[\s\S]*\}\}\n)$/);
   };
   return { origin, names, postern, get };
 }
@@ -69,7 +69,9 @@ async function exhaust({ child }: Postern): Promise<() => void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   // A new descriptor is the lowest that is free, and must be below the limit.
-  const free = Array.from({ length: DESCRIPTORS }, (_, fd) => fd).filter((fd) => !taken().split(',').includes(String(fd)));
+  const free = Array.from({ length: DESCRIPTORS }, (_, fd) => fd).filter(
+    (fd) => !taken().split(',').includes(String(fd)),
+  );
   limitTo(free[0] ?? DESCRIPTORS);
   return () => limitTo(DESCRIPTORS);
 }
@@ -82,9 +84,9 @@ describe.skipIf(!isInstalled('prlimit'))('a proxy whose last descriptor is taken
     await metricBecomes(postern, 'postern_connections{side="client"}', 2);
     const giveBack = await exhaust(postern);
     const refusal = await get(client, names[0] ?? '');
-    expect(refusal).toMatch(/^HTTP\/1\.1 503 OVERLOADED\r\n[^]*\r\nRetry-After: 1\r\n/);
+    expect(refusal).toMatch(/^HTTP\/1\.1 503 OVERLOADED\r\n[\s\S]*\r\nRetry-After: 1\r\n/);
     tunnel.send(`CONNECT 127.0.0.1:${origin.port} HTTP/1.1\r\nHost: 127.0.0.1:${origin.port}\r\n\r\n`);
-    expect(await tunnel.untilEnded()).toMatch(/^HTTP\/1\.1 503 OVERLOADED[^\r]*\r\n[^]*\r\nRetry-After: 1\r\n/);
+    expect(await tunnel.untilEnded()).toMatch(/^HTTP\/1\.1 503 OVERLOADED[^\r]*\r\n[\s\S]*\r\nRetry-After: 1\r\n/);
     giveBack();
     expect(await get(await connectRaw(postern.proxyPort), names[0] ?? '')).toMatch(/^HTTP\/1\.1 200 /);
     await postern.audited({ status: 200 });

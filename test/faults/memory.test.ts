@@ -2,8 +2,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { closeAfterTest, closeOpened } from '../support/closing.ts';
 import { sendUntilHeld } from '../support/faulty-client.ts';
-import { metricBecomes, residentBytes, residentBytesMax } from '../support/observed.ts';
 import { listening } from '../support/listening.ts';
+import { metricBecomes, residentBytes, residentBytesMax } from '../support/observed.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { loopback } from '../support/scene.ts';
@@ -16,7 +16,8 @@ describe('answers that a client does not take', () => {
   const request = 'GET http://denied.test/ HTTP/1.1\r\nHost: denied.test\r\n\r\n';
   const block = request.repeat(1_000);
 
-  const start = (): Promise<Postern> => startPostern({ policies: 'version: 1\nrules: []\n', ...loopback({ idle: '1s' }) });
+  const start = (): Promise<Postern> =>
+    startPostern({ policies: 'version: 1\nrules: []\n', ...loopback({ idle: '1s' }) });
 
   it('hold back the requests that follow, so that they do not pile up', async () => {
     const postern = await start();
@@ -126,11 +127,17 @@ describe('a heap that is nearly full', () => {
     const readers = Array.from({ length: 40 }, () => askWithoutReading(postern, authority));
     const heads = await Promise.all(Array.from({ length: 200 }, () => connectRaw(postern.proxyPort)));
     for (const [index, head] of heads.entries()) {
-      const lines = Array.from({ length: 190 }, (_, line) => `X-Name-${index}-${line}: ${'v'.repeat(300)}\r\n`).join('');
+      const lines = Array.from({ length: 190 }, (_, line) => `X-Name-${index}-${line}: ${'v'.repeat(300)}\r\n`).join(
+        '',
+      );
       // Half of them end, and are refused; the others never do.
-      head.send(`GET http://denied-${index}.test/ HTTP/1.1\r\nHost: denied-${index}.test\r\n${lines}${index % 2 === 0 ? '\r\n' : ''}`);
+      head.send(
+        `GET http://denied-${index}.test/ HTTP/1.1\r\nHost: denied-${index}.test\r\n${lines}${index % 2 === 0 ? '\r\n' : ''}`,
+      );
     }
-    await Promise.all(heads.map((head, index) => head.until(index % 2 === 0 ? /^HTTP\/1\.1 403 / : /^HTTP\/1\.1 408 /)));
+    await Promise.all(
+      heads.map((head, index) => head.until(index % 2 === 0 ? /^HTTP\/1\.1 403 / : /^HTTP\/1\.1 408 /)),
+    );
     expect(postern.exitCode).toBeNull();
     expect(residentBytesMax(postern)).toBeLessThan(320 * MIB);
     for (const socket of readers) socket.destroy();

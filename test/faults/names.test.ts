@@ -12,7 +12,11 @@ closeOpened();
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-async function scene(limits: Readonly<Record<string, unknown>> = {}, rule = 'schemes: [http, https]', servers?: readonly string[]) {
+async function scene(
+  limits: Readonly<Record<string, unknown>> = {},
+  rule = 'schemes: [http, https]',
+  servers?: readonly string[],
+) {
   const dns = await startFaultyDns('127.0.0.1');
   const origin = await startOrigin({ onConnection: answering(OK) });
   const base = loopback({ connect: '1s', ...limits });
@@ -27,7 +31,7 @@ async function scene(limits: Readonly<Record<string, unknown>> = {}, rule = 'sch
   const get = async (host: string): Promise<string> => {
     const client = await connectRaw(postern.proxyPort);
     client.send(`GET http://${host}:${origin.port}/ HTTP/1.1\r\nHost: ${host}:${origin.port}\r\n\r\n`);
-    const answer = await client.take(/\r\n\r\n(ok|[^]*\}\}\n)$/);
+    const answer = await client.take(/\r\n\r\n(ok|[\s\S]*\}\}\n)$/);
     client.socket.destroy();
     return answer;
   };
@@ -103,7 +107,10 @@ describe('a client that resets its connection while its name is looked up', () =
   });
 
   it.each(['intercepted', 'opaque'])('is not told to have had its %s tunnel opened', async (kind) => {
-    const { dns, origin, postern } = await scene({ connect: '10s' }, kind === 'opaque' ? 'tls: passthrough' : undefined);
+    const { dns, origin, postern } = await scene(
+      { connect: '10s' },
+      kind === 'opaque' ? 'tls: passthrough' : undefined,
+    );
     const { client, raw } = await connected(postern);
     client.send(`CONNECT late.test:${origin.port} HTTP/1.1\r\nHost: late.test:${origin.port}\r\n\r\n`);
     await expect.poll(() => dns.asked('late.test')).toBe(2);

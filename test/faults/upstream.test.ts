@@ -7,7 +7,7 @@ import {
   type OriginPoint,
   startFaultyOrigin,
 } from '../support/faulty-origin.ts';
-import { type Held, heldWhenQuiet } from '../support/observed.ts';
+import { auditWritten, type Held, heldWhenQuiet } from '../support/observed.ts';
 import { type AuditLine, type Postern, startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel, type RawClient } from '../support/raw-client.ts';
 import { certificateFor, loopback } from '../support/scene.ts';
@@ -195,7 +195,7 @@ rules:
   before = await heldWhenQuiet(postern);
   const runs = await Promise.all(cases.map(run));
   after = await heldWhenQuiet(postern);
-  // Only now every line is there that will be.
+  await auditWritten(postern);
   for (const [index, each] of cases.entries()) {
     const lines = postern.audit.filter(({ port }) => port === each.served.port);
     runByCase.set(labelOf(each), { received: runs[index] ?? '', lines });
@@ -207,7 +207,7 @@ async function run({ scheme, served, seen }: Case): Promise<string> {
   const authority = `origin.test:${served.port}`;
   const client = await clientFor(scheme, authority);
   client.send(`GET ${scheme === 'http' ? `http://${authority}` : ''}/ HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
-  await client.until(/HTTP\/1\.1 [2-5][^]*\r\n\r\n/);
+  await client.until(/HTTP\/1\.1 [2-5][\s\S]*\r\n\r\n/);
   if (seen === 'cut') await client.untilEnded();
   else await postern.audited({ port: served.port });
   client.socket.destroy();
@@ -260,6 +260,7 @@ function refusalIn(received: string): readonly [number, string | undefined] {
 /** Whether the body is whole by its framing; the last ten letters of the alphabet's first are what every origin sends. */
 function bodyIn(received: string): Seen {
   const body = received.split('\r\n\r\n').slice(1).join('\r\n\r\n');
-  if (/^Transfer-Encoding: chunked\r$/m.test(received)) return body.endsWith('0\r\n\r\n') || /0\r\n$/.test(body) ? 'whole' : 'cut';
+  if (/^Transfer-Encoding: chunked\r$/m.test(received))
+    return body.endsWith('0\r\n\r\n') || /0\r\n$/.test(body) ? 'whole' : 'cut';
   return body === 'abcdefghij' ? 'whole' : 'cut';
 }

@@ -1,30 +1,14 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
+import { descriptorsOf, metric, metricBecomes, residentBytes } from '../support/observed.ts';
 import { answering, startOrigin } from '../support/origin.ts';
-import { type Postern, startPostern } from '../support/postern.ts';
+import { startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel } from '../support/raw-client.ts';
 import { loopback, startScene } from '../support/scene.ts';
 
 closeOpened();
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-
-async function metric(postern: Postern, series: string): Promise<number> {
-  const text = await (await fetch(`${postern.adminUrl}/metrics`)).text();
-  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
-  return line === undefined ? 0 : Number(line.slice(series.length + 1));
-}
-
-async function metricBecomes(postern: Postern, series: string, value: number): Promise<void> {
-  while ((await metric(postern, series)) !== value) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-const rssOf = (postern: Postern): number =>
-  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${postern.child.pid}/status`, 'latin1'))?.[1]) * 1024;
-
-const descriptorsOf = async (postern: Postern): Promise<number> =>
-  (await import('node:fs')).readdirSync(`/proc/${postern.child.pid}/fd`).length;
 
 describe('leaf certificates', () => {
   it('are not made for hosts that are denied, however many are asked for', async () => {
@@ -66,7 +50,7 @@ describe('bytes that nobody takes', () => {
   it('are held up to a bound: a client that sends without reading, an origin that sends to one that does not read', async () => {
     const { postern, origin, authority, tunnel } = await startScene();
     const clients = await Promise.all(Array.from({ length: 8 }, () => tunnel()));
-    const before = rssOf(postern);
+    const before = residentBytes(postern);
     for (const client of clients) {
       client.socket.pause();
       client.send(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
@@ -82,7 +66,7 @@ describe('bytes that nobody takes', () => {
       await metric(postern, 'x');
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    expect(rssOf(postern) - before).toBeLessThan(48 * 1024 * 1024);
+    expect(residentBytes(postern) - before).toBeLessThan(48 * 1024 * 1024);
   });
 });
 
@@ -112,7 +96,7 @@ rules:
     const { postern, authority, tunnel, origin } = await startScene();
     await (await tunnel()).socket.destroy();
     await metricBecomes(postern, 'postern_connections{side="client"}', 0);
-    const before = await descriptorsOf(postern);
+    const before = descriptorsOf(postern);
     for (let round = 0; round < 5; round++) {
       const silent = await connectRaw(postern.proxyPort);
       const half = await connectRaw(postern.proxyPort);
@@ -138,7 +122,7 @@ rules:
     await metricBecomes(postern, 'postern_connections{side="client"}', 0);
     await metricBecomes(postern, 'postern_connections{side="upstream"}', 0);
     await metricBecomes(postern, 'postern_tunnels', 0);
-    expect(await descriptorsOf(postern)).toBeLessThanOrEqual(before + 2);
+    expect(descriptorsOf(postern)).toBeLessThanOrEqual(before + 2);
     expect(postern.stderr).not.toMatch(/MaxListeners|unhandled|uncaught/i);
   }, 15_000);
 });
@@ -252,10 +236,10 @@ describe('a stream of refusals', () => {
       }
     };
     await flood(0);
-    const before = rssOf(postern);
+    const before = residentBytes(postern);
     await flood(1_000);
     await flood(2_000);
-    expect(rssOf(postern) - before).toBeLessThan(24 * 1024 * 1024);
+    expect(residentBytes(postern) - before).toBeLessThan(24 * 1024 * 1024);
     const text = await (await fetch(`${postern.adminUrl}/metrics`)).text();
     expect(text).not.toMatch(/h\d+\.test/);
   });

@@ -18,6 +18,8 @@ export interface FaultyOriginOptions {
   readonly sent?: string;
   /** What follows it piece by piece, for `trickle`. */
   readonly trickled?: readonly string[];
+  /** Reads nothing more from the point on. */
+  readonly deaf?: boolean;
 }
 
 export interface FaultyOrigin {
@@ -60,27 +62,30 @@ export async function startFaultyOrigin(options: FaultyOriginOptions): Promise<F
 }
 
 function serve(raw: Socket, options: FaultyOriginOptions): void {
-  const { point, tls } = options;
-  if (point === 'accepted' || point === 'hello-read') {
+  if (options.point === 'accepted' || options.point === 'hello-read') {
     raw.resume();
     raw.on('end', () => raw.end());
+    if (options.point === 'accepted') fail(raw, raw, options);
+    else raw.once('data', () => fail(raw, raw, { trickled: LONG_RECORD, ...options }));
+  } else {
+    serveRequest(raw, options);
   }
-  if (point === 'accepted') return fail(raw, raw, options);
-  if (point === 'hello-read') {
-    raw.once('data', () => fail(raw, raw, { ...options, trickled: LONG_RECORD }));
-    return;
-  }
+}
+
+function serveRequest(raw: Socket, options: FaultyOriginOptions): void {
+  const { tls, sent, deaf } = options;
   const socket =
     tls === undefined ? raw : new TLSSocket(raw, { isServer: true, secureContext: createSecureContext(tls) });
   socket.on('error', () => {});
   socket.on('end', () => raw.destroy());
   let received = '';
   socket.on('data', (bytes: Buffer) => {
-    const before = received;
+    const isRead = received.includes('\r\n\r\n');
     received += bytes.toString('latin1');
-    if (before.includes('\r\n\r\n') || !received.includes('\r\n\r\n')) return;
-    if (options.sent !== undefined) socket.write(options.sent, 'latin1', () => fail(socket, raw, options));
-    else fail(socket, raw, options);
+    if (isRead || !received.includes('\r\n\r\n')) return;
+    if (deaf === true) socket.pause();
+    if (sent === undefined) fail(socket, raw, options);
+    else socket.write(sent, 'latin1', () => fail(socket, raw, options));
   });
 }
 

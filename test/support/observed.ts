@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import type { Postern } from './postern.ts';
+import { connectRaw } from './raw-client.ts';
 
 /** What `/metrics` says at this moment: values by series, labels as they stand in the text. */
 export async function metricsOf(postern: Postern): Promise<ReadonlyMap<string, number>> {
@@ -58,6 +59,16 @@ export async function heldWhenQuiet(postern: Postern): Promise<Held> {
   });
   return held;
 }
+
+/** Waits until every audit line of what has ended so far is written: lines keep their order, so until the line of a request made now. */
+export async function auditWritten(postern: Postern): Promise<void> {
+  const host = `marker-${++markers}.example`;
+  const client = await connectRaw(postern.proxyPort);
+  client.send(`GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  await postern.audited({ host });
+  client.socket.destroy();
+}
+let markers = 0;
 
 export const descriptorsOf = (postern: Postern): number => readdirSync(`/proc/${postern.child.pid}/fd`).length;
 
