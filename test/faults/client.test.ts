@@ -1,12 +1,12 @@
-import type { Socket } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { closeOpenedAtEnd } from '../support/closing.ts';
 import { connected, type FaultyClient, failClient, helloSent, inTls, inTunnel } from '../support/faulty-client.ts';
 import type { Manner } from '../support/faulty-origin.ts';
 import { auditWritten, type Held, heldWhenQuiet } from '../support/observed.ts';
-import { type Origin, type OriginConnection, startOrigin } from '../support/origin.ts';
+import { type Origin, startOrigin } from '../support/origin.ts';
 import { type AuditLine, type Postern, startPostern } from '../support/postern.ts';
 import { certificateFor, loopback } from '../support/scene.ts';
+import { startToldOrigin, type ToldOrigin, WEBSOCKET_FIELDS } from '../support/told-origin.ts';
 
 closeOpenedAtEnd();
 
@@ -24,8 +24,8 @@ interface Row {
 }
 
 let postern: Postern;
-let plain: Origin;
-let secure: Origin;
+let plain: ToldOrigin;
+let secure: ToldOrigin;
 let opaque: Origin;
 const plainAuthority = (): string => `plain.test:${plain.port}`;
 const secureAuthority = (): string => `origin.test:${secure.port}`;
@@ -56,12 +56,10 @@ const asked =
     const faulty = await (inside ? tls() : outside());
     const target = `${path}?${++count}`;
     faulty.client.send(request(method, inside ? target : `http://${authority}${target}`, authority, fields) + body);
-    await seen(target);
+    await (inside ? secure : plain).seen(target);
     return faulty;
   };
 let count = 0;
-const UPGRADE =
-  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 
 const NO_LINE = null;
 const TUNNEL_WITHOUT_REQUESTS = [null, 200] as const;
@@ -228,7 +226,7 @@ const ROWS: readonly Row[] = [
   },
   {
     where: 'relay: in a WebSocket',
-    reach: until(asked(true, 'GET', '/socket', UPGRADE), /\r\n\r\n$/),
+    reach: until(asked(true, 'GET', '/socket', WEBSOCKET_FIELDS), /\r\n\r\n$/),
     trickled: [...'abc'],
     faults: [
       ['reset', [null, 101]],
@@ -270,8 +268,8 @@ let after: Held;
 
 /** All at one time: most of them wait for a limit of a second. */
 beforeAll(async () => {
-  plain = await startOrigin({ onConnection: behave });
-  secure = await startOrigin({ tls: certificateFor('origin.test'), onConnection: behave });
+  plain = await startToldOrigin();
+  secure = await startToldOrigin(certificateFor('origin.test'));
   opaque = await startOrigin({ onConnection: ({ socket }) => socket.on('end', () => socket.end()) });
   const policies = `version: 1
 rules:
@@ -305,50 +303,6 @@ async function run({ reach, manner, trickled, line }: Case): Promise<string> {
   await faulty.client.untilEnded();
   faulty.client.socket.destroy();
   return address;
-}
-
-const isSeen = new Set<string>();
-const waiting = new Map<string, () => void>();
-
-/** Resolves when an origin has read the head of the request for that target. */
-const seen = (target: string): Promise<void> =>
-  new Promise((resolve) => {
-    if (isSeen.has(target)) resolve();
-    else waiting.set(target, resolve);
-  });
-
-/** An origin that does what the path says: answers the whole body, or at once, or endlessly, or never, or as a WebSocket. */
-function behave(connection: OriginConnection): void {
-  const { socket } = connection;
-  let path: string | undefined;
-  socket.on('end', () => socket.end());
-  socket.on('data', () => {
-    if (path === undefined) {
-      const target = /^\S+ (\S+) [\s\S]*\r\n\r\n/.exec(connection.received)?.[1];
-      if (target === undefined) return;
-      path = target.replace(/\?.*/, '');
-      isSeen.add(target);
-      waiting.get(target)?.();
-      if (path === '/endless') flood(socket);
-      if (path === '/whole') socket.write(OK);
-      if (path === '/socket') socket.write(SWITCHED);
-    }
-    if (path === '/body' && /defghij$|\r\n0\r\n\r\n$/.test(connection.received)) socket.end(OK);
-  });
-}
-
-const OK = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
-const SWITCHED = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r
-Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n`;
-
-function flood(socket: Socket): void {
-  const block = Buffer.alloc(64 * 1024, 'x');
-  const more = (): void => {
-    while (socket.writable && socket.write(block));
-  };
-  socket.write('HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n');
-  socket.on('drain', more);
-  more();
 }
 
 describe('a client that fails', () => {

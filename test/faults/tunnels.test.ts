@@ -12,13 +12,10 @@ import { auditWritten, type Held, heldWhenQuiet } from '../support/observed.ts';
 import { type AuditLine, type Postern, startPostern } from '../support/postern.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import { loopback } from '../support/scene.ts';
+import { SWITCHED, WEBSOCKET_FIELDS } from '../support/told-origin.ts';
 
 closeOpenedAtEnd();
 
-const SWITCHED = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r
-Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n`;
-const HANDSHAKE = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r
-Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n`;
 const EARLY = 'HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno';
 
 /** How a client uses the origin: asks on it, and says what is to be sent on. */
@@ -26,7 +23,7 @@ type Use = (port: number) => Promise<RawClient>;
 
 const webSocket: Use = async (port) => {
   const { client } = await connected(postern);
-  client.send(`GET http://origin.test:${port}/ HTTP/1.1\r\nHost: origin.test:${port}\r\n${HANDSHAKE}\r\n`);
+  client.send(`GET http://origin.test:${port}/ HTTP/1.1\r\nHost: origin.test:${port}\r\n${WEBSOCKET_FIELDS}\r\n`);
   await client.until(/^HTTP\/1\.1 101 /);
   return client;
 };
