@@ -61,7 +61,7 @@ export async function dispatch(
     }
   }
   const startedMs = performance.now();
-  const settings = { ...limits, context: snapshot.upstreamContext };
+  const settings = { ...limits, context: snapshot.upstreamContext, signal: flight.dialling() };
   const dialling = services.pool.dial(route.origin, await route.addresses(), settings);
   const upstream = await flight.waitFor(dialling, (late) => late.wire.destroy());
   flight.record.overheadMs -= performance.now() - startedMs;

@@ -25,6 +25,7 @@ export class Flight {
   #cut: ProxyError | null = null;
   #whenCut: ((error: ProxyError) => void) | null = null;
   #atEnd: (() => void)[] | null = null;
+  #dialling: AbortController | null = null;
   #judgeUpstream: ((upstream: H1Upstream) => ProxyError | null) | null = null;
 
   constructor(client: ClientRequest, record: ExchangeRecord) {
@@ -78,7 +79,14 @@ export class Flight {
   cut(error: ProxyError): void {
     this.#cut ??= error;
     this.#upstream?.wire.destroy();
+    this.#dialling?.abort();
     this.#whenCut?.(this.#cut);
+  }
+
+  /** For a connection that is being dialled: aborted when the flight is ended. */
+  dialling(): AbortSignal {
+    this.#dialling = new AbortController();
+    return this.#dialling.signal;
   }
 
   /** Calls back if it is ended from outside. One callback at a time. */

@@ -62,7 +62,7 @@ interface Running {
 
 async function runOpaque({ opening, client, passage, connection, record, allowance }: Running): Promise<'over'> {
   const { services } = connection;
-  const upstream = await connect(opening, services.pool, record);
+  const upstream = await connect(opening, client, services.pool, record);
   const run = new OpaqueTunnel(opening, passage, client.wire, upstream);
   const refused = clientLeft(client.wire) ?? judgedSince(opening, run, services.runtime.current);
   if (refused !== null) {
@@ -113,12 +113,18 @@ function noteDecision({ decision }: Opening, record: ExchangeRecord): void {
   }
 }
 
-async function connect(opening: Opening, pool: Pool, record: ExchangeRecord): Promise<Wire> {
+async function connect(opening: Opening, client: H1Client, pool: Pool, record: ExchangeRecord): Promise<Wire> {
   const { snapshot, host, port } = opening;
   const addresses = await judgedAddresses(destinationOf(opening), snapshot.resolver, snapshot.addresses);
   const { limits } = snapshot.settings;
-  const options = { ...limits, context: snapshot.upstreamContext, session: null, onSession: () => {} };
-  const { socket } = await pool.counted(() => dial({ scheme: 'tcp', host, port, addresses }, options));
+  const abort = new AbortController();
+  client.onAbort(() => abort.abort());
+  const { signal } = abort;
+  const options = { ...limits, context: snapshot.upstreamContext, session: null, onSession: () => {}, signal };
+  const dialling = pool.counted(() => dial({ scheme: 'tcp', host, port, addresses }, options));
+  const { socket } = await dialling.catch((error: unknown) => {
+    throw clientLeft(client.wire) ?? error;
+  });
   record.address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${port}`;
   return new Wire(socket);
 }

@@ -19,6 +19,8 @@ export interface DialOptions {
   readonly context: SecureContext;
   readonly session: Buffer | null;
   readonly onSession: (session: Buffer) => void;
+  /** Aborted when nobody waits for the connection any more: it is given up at once. */
+  readonly signal: AbortSignal;
 }
 
 export interface Dialled {
@@ -39,16 +41,16 @@ const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVA
  * `CONNECT_TIMEOUT`, `TLS_UNTRUSTED` or `TLS_FAILED`; with `OVERLOADED` where it is we who cannot make another connection. Nothing is resolved here, and nothing but `addresses` is dialled.
  */
 export async function dial(target: DialTarget, options: DialOptions): Promise<Dialled> {
-  const raw = await connected(target, options.connectMs);
+  const raw = await connected(target, options);
   const isSecured = target.scheme === 'https';
   const socket = isSecured ? await secured(raw, target, options) : raw;
   assertDialled(socket, target.addresses);
   return { socket, raw: isSecured ? raw : null };
 }
 
-function connected(target: DialTarget, connectMs: number): Promise<Socket> {
+function connected(target: DialTarget, { connectMs, signal }: DialOptions): Promise<Socket> {
   const socket = connectTcp(tcpOptions(target));
-  return settled(socket, 'connect', connectMs, (cause) => {
+  return settled(socket, 'connect', { limitMs: connectMs, signal }, (cause) => {
     if (cause === 'timeout')
       return fault('CONNECT_TIMEOUT', `${target.host} did not accept a connection in time`, true);
     if (isExhausted(cause)) return exhausted(cause);
@@ -91,7 +93,7 @@ function secured(socket: Socket, target: DialTarget, options: DialOptions): Prom
     ...(options.session === null ? {} : { session: options.session }),
   });
   secure.on('session', options.onSession);
-  return settled(secure, 'secureConnect', options.tlsMs, (cause) => {
+  return settled(secure, 'secureConnect', { limitMs: options.tlsMs, signal: options.signal }, (cause) => {
     if (cause === 'timeout')
       return fault('TLS_FAILED', `${target.host} did not finish the TLS handshake in time`, true);
     const untrusted = isTrustFailure(cause);
@@ -102,11 +104,11 @@ function secured(socket: Socket, target: DialTarget, options: DialOptions): Prom
   });
 }
 
-/** Waits for one event of a socket, its failure or the time limit; on failure the socket is destroyed. */
+/** Waits for one event of a socket, its failure, the time limit or the abort; on failure the socket is destroyed. */
 function settled<S extends Socket>(
   socket: S,
   event: 'connect' | 'secureConnect',
-  limitMs: number,
+  { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
   toError: (cause: unknown) => ProxyError,
 ): Promise<S> {
   // For the socket's whole life: an error event that nobody hears ends the process.
@@ -117,6 +119,7 @@ function settled<S extends Socket>(
       socket.off(event, onReady);
       socket.off('error', onError);
       socket.off('close', onClose);
+      signal.removeEventListener('abort', onClose);
       if (error === null) {
         resolve(socket);
         return;
@@ -131,6 +134,8 @@ function settled<S extends Socket>(
     socket.on(event, onReady);
     socket.on('error', onError);
     socket.on('close', onClose);
+    signal.addEventListener('abort', onClose);
+    if (signal.aborted) onClose();
   });
 }
 

@@ -21,7 +21,7 @@ const IDLE_MAX = 4_096;
 const ORIGINS_MAX = 10_000;
 
 /** What a dial needs from the generation of the request. */
-export type DialSettings = Pick<DialOptions, 'connectMs' | 'tlsMs' | 'context'> & {
+export type DialSettings = Pick<DialOptions, 'connectMs' | 'tlsMs' | 'context' | 'signal'> & {
   readonly headBytes: number;
   readonly headFields: number;
 };
@@ -99,9 +99,10 @@ export class Pool {
   /**
    * Counts a connection, pooled or not, from its dial to its end. Where there are as many as may be, or the system allows no more, the
    * one that has been idle longest makes room: else whoever thinks of many hosts could leave no descriptor to anybody for a minute.
+   * Rejects with `OVERLOADED` where none is idle.
    */
   async counted(dialling: () => Promise<Dialled>): Promise<Dialled> {
-    if (this.#open >= this.#openMax) this.#closeOldestIdle();
+    if (this.#open >= this.#openMax && !this.#closeOldestIdle()) throw tooMany();
     this.#open++;
     try {
       const dialled = await dialling();
@@ -181,6 +182,9 @@ export class Pool {
     }
   }
 }
+
+const tooMany = (): ProxyError =>
+  new ProxyError('OVERLOADED', { stage: 'dispatch', side: 'proxy', reason: 'there are too many upstream connections' });
 
 class IdleWatch implements WireOwner {
   readonly #upstream: H1Upstream;

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { closeAfterTest, closeOpened } from '../support/closing.ts';
+import { fullListener } from '../support/full-listener.ts';
 import { answering, startOrigin } from '../support/origin.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel } from '../support/raw-client.ts';
@@ -286,24 +286,4 @@ async function connectionCount(postern: Postern, count: number): Promise<void> {
     const text = await (await fetch(`${postern.adminUrl}/metrics`)).text();
     if (wanted.test(text)) return;
   }
-}
-
-/** A port whose listener is stopped and whose queue is full: the kernel lets further connections wait. */
-async function fullListener(): Promise<number> {
-  const script =
-    "const s = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port));";
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
-  closeAfterTest(child, () => child.kill('SIGKILL'));
-  const port = await new Promise<number>((resolve) => child.stdout.once('data', (bytes) => resolve(Number(bytes))));
-  child.kill('SIGSTOP');
-  for (let index = 0; index < 4; index++) {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.on('error', () => {});
-    closeAfterTest(socket, () => socket.destroy());
-    await new Promise<void>((resolve) => {
-      socket.once('connect', resolve);
-      setTimeout(resolve, 100);
-    });
-  }
-  return port;
 }

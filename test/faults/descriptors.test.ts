@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
 import { isInstalled } from '../support/command.ts';
+import { fullListener } from '../support/full-listener.ts';
 import { descriptorsOf, metricBecomes } from '../support/observed.ts';
 import { answering, startOrigin } from '../support/origin.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
@@ -16,7 +17,7 @@ const DESCRIPTORS = 100;
 const CONNECTIONS = 18;
 
 /** A proxy that may have few descriptors, and an origin known by as many names as one likes, each with connections of its own. */
-async function scene() {
+async function scene(silentPort = 9) {
   const origin = await startOrigin({ onConnection: answering(OK) });
   const names = Array.from({ length: 150 }, (_, index) => `h${index}.test`);
   const hosts = Object.fromEntries(names.map((name) => [name, ['127.0.0.1']]));
@@ -24,9 +25,9 @@ async function scene() {
     policies: `version: 1
 secrets: { token: { file: ../secret.txt } }
 rules:
-  - { hosts: ["*.test"], schemes: [http], ports: [${origin.port}], inject: [{ bearer: "\${token}" }] }
+  - { hosts: ["*.test"], schemes: [http], ports: [${origin.port}, ${silentPort}], inject: [{ bearer: "\${token}" }] }
 subnets:
-  allow: [{ cidr: 127.0.0.1/32, ports: [${origin.port}] }]
+  allow: [{ cidr: 127.0.0.1/32, ports: [${origin.port}, ${silentPort}] }]
 `,
     files: { 'secret.txt': 'a-secret-0123456789' },
     settings: { upstream: { hosts, allow_addresses: ['127.0.0.0/8'] } },
@@ -55,6 +56,31 @@ describe('upstream connections that are idle', () => {
     await metricBecomes(postern, 'postern_connections{side="upstream"}', CONNECTIONS);
     for (let count = 0; count < 5; count++) await connectTunnel(postern.proxyPort, `127.0.0.1:${origin.port}`);
     await metricBecomes(postern, 'postern_connections{side="upstream"}', CONNECTIONS);
+  });
+});
+
+describe('clients that leave while their connection is dialled', () => {
+  it.each(['a request', 'an opaque tunnel'])('leave no dial behind, for %s: others are served at once', async (use) => {
+    const port = await fullListener();
+    const { origin, postern, get } = await scene(port);
+    const authority = `127.0.0.1:${port}`;
+    const ask =
+      use === 'a request'
+        ? `GET http://h1.test:${port}/ HTTP/1.1\r\nHost: h1.test:${port}\r\n\r\n`
+        : `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
+    const before = descriptorsOf(postern);
+    for (let round = 0; round < 4; round++) {
+      const clients = await Promise.all(Array.from({ length: CONNECTIONS }, () => connectRaw(postern.proxyPort)));
+      for (const client of clients) client.send(ask);
+      await expect.poll(() => descriptorsOf(postern)).toBeGreaterThanOrEqual(before + 2 * CONNECTIONS);
+      for (const { socket } of clients) socket.resetAndDestroy();
+      await metricBecomes(postern, 'postern_connections{side="client"}', 0);
+    }
+    expect(await get(await connectRaw(postern.proxyPort), 'h2.test')).toMatch(/^HTTP\/1\.1 200 /);
+    await postern.audited({ status: 200 });
+    const left = postern.audit.filter(({ code, status }) => code === 'REQUEST_INVALID' && status === null);
+    expect(left).toHaveLength(4 * CONNECTIONS);
+    expect(origin.connections).toHaveLength(1);
   });
 });
 

@@ -6,7 +6,7 @@ import { listening } from '../support/listening.ts';
 import { metricBecomes, residentBytes, residentBytesMax } from '../support/observed.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { connectRaw } from '../support/raw-client.ts';
-import { loopback } from '../support/scene.ts';
+import { loopback, startScene } from '../support/scene.ts';
 
 closeOpened();
 
@@ -25,6 +25,16 @@ describe('answers that a client does not take', () => {
     client.socket.pause();
     const before = residentBytes(postern);
     expect(await sendUntilHeld(client, block, 1_000)).toBeLessThan(300);
+    expect(residentBytes(postern) - before).toBeLessThan(80 * MIB);
+  });
+
+  it('hold them back inside TLS too', async () => {
+    const { postern, authority, tunnel } = await startScene({ rule: 'paths: [/allowed]' });
+    const client = await tunnel();
+    client.socket.pause();
+    const before = residentBytes(postern);
+    const denied = `GET /denied HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
+    expect(await sendUntilHeld(client, denied.repeat(1_000), 1_000)).toBeLessThan(300);
     expect(residentBytes(postern) - before).toBeLessThan(80 * MIB);
   });
 
