@@ -58,15 +58,16 @@ interface Holding {
 
 /** Reads the whole body before anything is dialled: a misplaced placeholder in it is told in full, and the host sees nothing. */
 async function holdBody({ body, declared, swapper, idleMs }: Holding, flight: Flight): Promise<OutgoingBody> {
-  flight.atEnd(() => releaseRoom(declared));
   const held = new HeldBody(declared);
   const silence = new Silence(idleMs, () => flight.cut(silent()));
-  try {
-    const failure = await body.moveTo(held, () => silence.break());
-    if (failure !== null) throw failure;
-  } finally {
+  flight.atEnd(() => {
+    releaseRoom(declared);
+    // Where the request is ended from outside, its body loses the connection and never says how it ended.
     silence.close();
-  }
+  });
+  const failure = await body.moveTo(held, () => silence.break());
+  silence.close();
+  if (failure !== null) throw failure;
   const start = swapper.push(held.bytes);
   const swapped = Buffer.concat([start, swapper.end()]);
   return { source: new WholeBody(swapped), chunked: false, length: swapped.length };

@@ -20,6 +20,11 @@ export class Deadlines {
     return this.#nowMs;
   }
 
+  /** How many are watched. */
+  get size(): number {
+    return this.#all.size;
+  }
+
   add(deadline: Deadline): void {
     this.#all.add(deadline);
     if (this.#timer !== null) return;
