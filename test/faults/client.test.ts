@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { closeOpenedAtEnd } from '../support/closing.ts';
 import { connected, type FaultyClient, failClient, helloSent, inTls, inTunnel } from '../support/faulty-client.ts';
 import type { Manner } from '../support/faulty-origin.ts';
-import { auditWritten, type Held, heldWhenQuiet } from '../support/observed.ts';
+import { auditWritten, type Held, heldWhenQuiet, inFlightByRule } from '../support/observed.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { type AuditLine, type Postern, startPostern } from '../support/postern.ts';
 import { certificateFor, loopback } from '../support/scene.ts';
@@ -167,6 +167,17 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    where: 'receive: in a body that is held until it is whole',
+    reach: sending(tls, () => `${request('POST', '/held', secureAuthority(), 'Content-Length: 10\r\n')}abc`),
+    trickled: [...'defghij'],
+    faults: [
+      ['close', ['REQUEST_INVALID', 400]],
+      ['cut', ['REQUEST_INVALID', 400]],
+      ['silence', ['IDLE_TIMEOUT', 504]],
+      ['trickle', [null, 200]],
+    ],
+  },
+  {
     where: 'dispatch: while the answer to a plain request is waited for',
     reach: asked(false, 'GET', '/never'),
     faults: [
@@ -265,6 +276,7 @@ type Case = (typeof CASES)[number];
 const linesByName = new Map<string, readonly AuditLine[]>();
 let before: Held;
 let after: Held;
+let inFlight: Readonly<Record<string, number>>;
 
 /** All at one time: most of them wait for a limit of a second. */
 beforeAll(async () => {
@@ -272,9 +284,16 @@ beforeAll(async () => {
   secure = await startToldOrigin(certificateFor('origin.test'));
   opaque = await startOrigin({ onConnection: ({ socket }) => socket.on('end', () => socket.end()) });
   const policies = `version: 1
+secrets: { token: { file: ../secret.txt } }
 rules:
-  - { hosts: [plain.test], schemes: [http], ports: [${plain.port}] }
-  - { hosts: [origin.test], schemes: [http, https], ports: [${secure.port}] }
+  - { name: plain, hosts: [plain.test], schemes: [http], ports: [${plain.port}], limits: { concurrency: 1000 } }
+  - name: held
+    hosts: [origin.test]
+    ports: [${secure.port}]
+    paths: [/held]
+    inject: [{ placeholder: { token: PSTRN-BODY-00001, value: "\${token}", in: [body] } }]
+    limits: { concurrency: 1000 }
+  - { name: secure, hosts: [origin.test], schemes: [http, https], ports: [${secure.port}], limits: { concurrency: 1000 } }
 subnets:
   allow: [{ cidr: 127.0.0.1/32, ports: [${opaque.port}] }]
 `;
@@ -284,6 +303,7 @@ subnets:
   const clients = await Promise.all(CASES.map(run));
   after = await heldWhenQuiet(postern);
   await auditWritten(postern);
+  inFlight = await inFlightByRule(postern);
   for (const [index, { name }] of CASES.entries())
     linesByName.set(
       name,
@@ -312,9 +332,10 @@ describe('a client that fails', () => {
     expect(lines).toEqual(wanted === null ? [] : [wanted]);
   });
 
-  it('leaves nothing behind: no connection, descriptor or timer', () => {
+  it('leaves nothing behind: no connection, descriptor, timer or request that counts', () => {
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
     expect(after.timers).toBeLessThanOrEqual(before.timers);
+    expect(inFlight).toEqual({ plain: 0, held: 0, secure: 0 });
     expect(postern.stderr).not.toMatch(/MaxListeners|unhandled|uncaught|INTERNAL/i);
   });
 });

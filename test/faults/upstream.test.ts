@@ -7,7 +7,7 @@ import {
   type OriginPoint,
   startFaultyOrigin,
 } from '../support/faulty-origin.ts';
-import { auditWritten, type Held, heldWhenQuiet } from '../support/observed.ts';
+import { auditWritten, type Held, heldWhenQuiet, inFlightByRule } from '../support/observed.ts';
 import { type AuditLine, type Postern, startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel, type RawClient } from '../support/raw-client.ts';
 import { certificateFor, loopback } from '../support/scene.ts';
@@ -172,6 +172,7 @@ const runByCase = new Map<string, Run>();
 let postern: Postern;
 let before: Held;
 let after: Held;
+let inFlight: Readonly<Record<string, number>>;
 
 const labelOf = ({ scheme, name }: Pick<Case, 'scheme' | 'name'>): string => `${scheme}, ${name}`;
 
@@ -186,7 +187,7 @@ beforeAll(async () => {
   }
   const policies = `version: 1
 rules:
-  - { name: all, hosts: [origin.test], schemes: [http, https], ports: [${cases.map(({ served }) => served.port).join(', ')}] }
+  - { name: all, hosts: [origin.test], schemes: [http, https], ports: [${cases.map(({ served }) => served.port).join(', ')}], limits: { concurrency: 1000 } }
 `;
   postern = await startPostern({
     policies,
@@ -196,6 +197,7 @@ rules:
   const runs = await Promise.all(cases.map(run));
   after = await heldWhenQuiet(postern);
   await auditWritten(postern);
+  inFlight = await inFlightByRule(postern);
   for (const [index, each] of cases.entries()) {
     const lines = postern.audit.filter(({ port }) => port === each.served.port);
     runByCase.set(labelOf(each), { received: runs[index] ?? '', lines });
@@ -241,9 +243,10 @@ describe('an origin that fails', () => {
     expect(each.served.accepted).toBe(1);
   });
 
-  it('leaves nothing behind: no connection, descriptor or timer', () => {
+  it('leaves nothing behind: no connection, descriptor, timer or request that counts', () => {
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
     expect(after.timers).toBeLessThanOrEqual(before.timers);
+    expect(inFlight).toEqual({ all: 0 });
     expect(postern.stderr).not.toMatch(/MaxListeners|unhandled|uncaught|INTERNAL/i);
   });
 });

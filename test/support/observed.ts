@@ -60,6 +60,18 @@ export async function heldWhenQuiet(postern: Postern): Promise<Held> {
   return held;
 }
 
+/** Requests that count against the limits of their rule, by the rules of the sandbox `default` that have limits. */
+export async function inFlightByRule({ adminUrl }: Postern): Promise<Readonly<Record<string, number>>> {
+  const status = (await (await fetch(`${adminUrl}/v1/status`)).json()) as {
+    readonly sandboxes: readonly {
+      readonly name: string;
+      readonly limits: readonly { readonly rule: string; readonly in_flight: number }[];
+    }[];
+  }; // what `statusOf` makes
+  const limits = status.sandboxes.find(({ name }) => name === 'default')?.limits ?? [];
+  return Object.fromEntries(limits.map(({ rule, in_flight }) => [rule, in_flight]));
+}
+
 /** Waits until every audit line of what has ended so far is written: lines keep their order, so until the line of a request made now. */
 export async function auditWritten(postern: Postern): Promise<void> {
   const host = `marker-${++markers}.example`;

@@ -16,8 +16,8 @@ export const SWITCHED = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade
 Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n`;
 
 /**
- * An origin that does what the path of the first request says: `/whole` answers at once, `/body` once a body that ends in "defghij" is
- * there, `/endless` without end, `/never` not at all, `/socket` as a WebSocket.
+ * An origin that does what the path of the first request says: `/whole` answers at once, `/body` and `/held` once a body that ends in
+ * "defghij" is there, `/endless` without end, `/never` not at all, `/socket` as a WebSocket.
  */
 export async function startToldOrigin(tls?: Pair): Promise<ToldOrigin> {
   const seen = new Set<string>();
@@ -52,7 +52,7 @@ function obey(connection: OriginConnection, onTarget: (target: string) => void):
       if (path === '/whole') socket.write(OK);
       if (path === '/socket') socket.write(SWITCHED);
     }
-    if (path === '/body' && /defghij$|\r\n0\r\n\r\n$/.test(connection.received)) socket.end(OK);
+    if ((path === '/body' || path === '/held') && /defghij$|\r\n0\r\n\r\n$/.test(connection.received)) socket.end(OK);
   });
 }
 
