@@ -1,4 +1,5 @@
-import { afterAll, afterEach } from 'vitest';
+import assert from 'node:assert';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 
 /** What a test opened, closed after it in reverse order, whether it passed or not. */
 const open: (() => unknown)[] = [];
@@ -9,14 +10,37 @@ export function closeAfterTest<T>(thing: T, close: (thing: T) => unknown): T {
 }
 
 export function closeOpened(): void {
-  afterEach(closeAll);
+  afterEach(() => closeFrom(0));
 }
 
 /** The same once after all tests of a file, for what they share. */
 export function closeOpenedAtEnd(): void {
-  afterAll(closeAll);
+  afterAll(() => closeFrom(0));
 }
 
-async function closeAll(): Promise<void> {
-  for (let close = open.pop(); close !== undefined; close = open.pop()) await close();
+/**
+ * Starts something once for all tests of the file or `describe` that calls this: what `start` opens is closed after the last of them, with
+ * `end` asked before. The tests share it, so none may leave it in a state that another would notice.
+ */
+export function shared<T>(start: () => Promise<T>, end: (started: T) => unknown = () => {}): () => T {
+  let running: { readonly thing: T } | null = null;
+  beforeAll(async () => {
+    const before = open.length;
+    const thing = await start();
+    running = { thing };
+    const kept = open.splice(before);
+    return async () => {
+      await end(thing);
+      open.push(...kept);
+      await closeFrom(open.length - kept.length);
+    };
+  });
+  return () => {
+    assert(running !== null, 'nothing is shared before the first test runs');
+    return running.thing;
+  };
+}
+
+async function closeFrom(index: number): Promise<void> {
+  while (open.length > index) await open.pop()?.();
 }

@@ -81,3 +81,33 @@ ${rules}
     ${rule}
 `;
 }
+
+/** An origin without TLS at `plain.test`, and a Postern that lets plain HTTP to it. */
+export interface PlainScene {
+  readonly postern: Postern;
+  readonly origin: Origin;
+  /** `plain.test:PORT`. */
+  readonly authority: string;
+}
+
+export interface PlainSceneOptions extends Partial<PosternOptions> {
+  /** Keys of the only rule, beside hosts, schemes and ports. */
+  readonly rule?: string;
+  readonly origin?: OriginOptions;
+}
+
+export async function startPlainScene({ rule = '', origin: wanted, ...options }: PlainSceneOptions = {}) {
+  const origin = await startOrigin(wanted);
+  const more = rule === '' ? '' : `, ${rule}`;
+  const policies = `version: 1
+secrets: { token: { file: ../secret.txt } }
+rules:
+  - { name: plain, hosts: [plain.test], schemes: [http], ports: [${origin.port}]${more} }
+`;
+  const postern = await startPostern({ policies, ...loopback(), ...options });
+  return { postern, origin, authority: `plain.test:${origin.port}` } satisfies PlainScene;
+}
+
+/** Everything that all connections to an origin brought. */
+export const seenBy = (...origins: readonly Origin[]): string =>
+  origins.flatMap(({ connections }) => connections.map(({ received }) => received)).join('');

@@ -1,0 +1,49 @@
+import { expect } from 'vitest';
+import type { Postern } from './postern.ts';
+import { connectRaw, type RawClient } from './raw-client.ts';
+
+/** The whole answer of an origin that only has to be reached. */
+export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+/** The code of the proxy's next refusal on a connection, with its status: `403 HOST_DENIED`. */
+export async function refusalOn(client: RawClient): Promise<string> {
+  const [, status, code] = await client.until(/^HTTP\/1\.1 ([45]\d\d) ([A-Z_]+)(?:: [^\r]*)?\r\n/);
+  return `${status} ${code}`;
+}
+
+/** Sends bytes on a connection of its own to the proxy; the code of the refusal. */
+export async function refusalOf(postern: Postern, bytes: string): Promise<string> {
+  const client = await connectRaw(postern.proxyPort);
+  client.send(bytes);
+  return await refusalOn(client);
+}
+
+export const connectTo = (authority: string, fields = ''): string =>
+  `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${fields}\r\n`;
+
+/** A GET in absolute-form, as a client sends it to its proxy. */
+export const getFrom = (authority: string, path = '/', fields = ''): string =>
+  `GET http://${authority}${path} HTTP/1.1\r\nHost: ${authority}\r\n${fields}\r\n`;
+
+/** A GET in origin-form, as a client sends it inside a tunnel. */
+export const getInside = (authority: string, path = '/', fields = ''): string =>
+  `GET ${path} HTTP/1.1\r\nHost: ${authority}\r\n${fields}\r\n`;
+
+/** No attack ended the process, and none met an error that is ours. */
+export function expectUnharmed(postern: Postern): void {
+  expect(postern.exitCode).toBeNull();
+  expect(postern.audit.filter(({ code }) => code === 'INTERNAL')).toEqual([]);
+  expect(postern.stderr).not.toMatch(/unhandled|uncaught|MaxListeners/i);
+}
+
+/** A series of `/metrics`, or 0 where it is not there. */
+export async function metric(postern: Postern, series: string): Promise<number> {
+  const text = await (await fetch(`${postern.adminUrl}/metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
+  return line === undefined ? 0 : Number(line.slice(series.length + 1));
+}
+
+/** Waits until a series has this value. */
+export async function metricBecomes(postern: Postern, series: string, wanted: number): Promise<void> {
+  while ((await metric(postern, series)) !== wanted) await new Promise((resolve) => setTimeout(resolve, 10));
+}
