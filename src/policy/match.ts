@@ -66,7 +66,8 @@ export function pathTruth(rule: CompiledRule, path: PathReading | null): Truth {
   const deny = rule.spec.action === 'deny';
   if (path.encodedSlash && !deny && !rule.spec.encodedSlash) return 'no';
   if (rule.paths === null || pathMatches(rule.paths, path.text)) return 'yes';
-  return deny && path.decoded !== path.text && pathMatches(rule.paths, path.decoded) ? 'doubt' : 'no';
+  if (!deny || path.decoded === path.text) return 'no';
+  return pathMatches(rule.paths, path.decoded) || pathMatches(rule.paths, path.bare) ? 'doubt' : 'no';
 }
 
 /**

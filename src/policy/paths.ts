@@ -14,6 +14,11 @@ export interface PathReading {
    * about `/x:delete`. The same as `text` where nothing is escaped. A literal `*` is `%2A` here, as patterns have to write it.
    */
   readonly decoded: string;
+  /**
+   * What a server sees that decodes first and then drops `;` parameters: `/admin%3Bx/y` is `/admin/y` there, `..%3Bx` is `..`. A deny rule
+   * is asked about this reading as well. The same as `decoded` where no `;` is escaped.
+   */
+  readonly bare: string;
 }
 
 /** Anything that is not a plain, unescaped character of RFC 3986 section 3.3, and empty and dot segments: reason to look closely. */
@@ -29,14 +34,23 @@ export function readPath(path: string): PathReading {
   return NOT_PLAIN.test(path) ? readClosely(path) : plain(path);
 }
 
-const plain = (text: string): PathReading => ({ text, ambiguous: null, encodedSlash: false, decoded: text });
+const plain = (text: string): PathReading => ({
+  text,
+  ambiguous: null,
+  encodedSlash: false,
+  decoded: text,
+  bare: text,
+});
 
 function readClosely(path: string): PathReading {
   const { text, problem } = canonicalise(path);
   const encodedSlash = text.includes('%2F');
   const decoded = routed(text).replaceAll('*', '%2A');
-  return { text, ambiguous: problem ?? problemOfSegments(text, decoded), encodedSlash, decoded };
+  const bare = decoded.replaceAll(PARAMETERS, '');
+  return { text, ambiguous: problem ?? problemOfSegments(text, bare), encodedSlash, decoded, bare };
 }
+
+const PARAMETERS = /;[^/]*/g;
 
 /** `/`, the delimiters that a path segment may have unescaped (RFC 3986 section 3.3) except `*`, and `;`. */
 const ROUTED_ESCAPE = /%(?:2F|21|24|26|27|28|29|2B|2C|3A|3B|3D|40)/g;
@@ -46,10 +60,10 @@ export const routed = (text: string): string =>
   text.replaceAll(ROUTED_ESCAPE, (triplet) => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)));
 
 /** Double encoding is looked for in the canonical text: `%25%32%46` is `%252F` there. */
-function problemOfSegments(text: string, decoded: string): string | null {
+function problemOfSegments(text: string, bare: string): string | null {
   if (DOUBLE_ENCODED.test(text)) return 'is encoded twice';
-  if (DOT_SEGMENT.test(decoded)) return 'has a dot segment';
-  return decoded.includes('//') ? 'has an empty segment' : null;
+  if (DOT_SEGMENT.test(bare)) return 'has a dot segment';
+  return bare.includes('//') ? 'has an empty segment' : null;
 }
 
 /** One pass over the characters; `problem` is the first that servers read in different ways. */

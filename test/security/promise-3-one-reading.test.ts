@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { closeOpened } from '../support/closing.ts';
-import { answering, type Origin, startOrigin } from '../support/origin.ts';
-import { startPostern } from '../support/postern.ts';
+import { expectUnharmed, OK, refusalOn } from '../support/attack.ts';
+import { closeOpened, shared } from '../support/closing.ts';
+import { answering } from '../support/origin.ts';
+import type { Postern } from '../support/postern.ts';
 import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { loopback, startScene } from '../support/scene.ts';
+import { seenBy, startPlainScene, startScene } from '../support/scene.ts';
 
 closeOpened();
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const unharmed = ({ postern }: { readonly postern: Postern }): void => expectUnharmed(postern);
 
 /** What stands for the request target `/attack` and for the authority; each place of attack writes it in its own form. */
 const TARGET = '<target>';
@@ -68,65 +69,58 @@ const ATTACKS: readonly (readonly [attack: string, bytes: string, code: string])
   ],
 ];
 
-/** Attacks one place, each attack on a connection of its own; what came of each, and what the origin saw in all. */
-async function attack(
-  connect: () => Promise<RawClient>,
-  place: { readonly target: string; readonly authority: string },
-  before: string | null,
-): Promise<Record<string, string>> {
-  const codes: Record<string, string> = {};
-  for (const [name, bytes] of ATTACKS) {
-    const client = await connect();
-    if (before !== null) {
-      client.send(before);
-      await client.take(/ok$/);
-    }
-    client.send(bytes.replaceAll(TARGET, place.target).replaceAll(AUTHORITY, place.authority));
-    const answer = await client.until(/^HTTP\/1\.1 [45]\d\d ([A-Z_]+)\r\n/);
-    codes[name] = answer[1] ?? '';
-    client.socket.destroy();
-  }
-  return codes;
+/** A place to attack: how to get there, and how a target is written there. */
+interface Place {
+  connect(): Promise<RawClient>;
+  readonly target: (path: string) => string;
+  readonly authority: string;
 }
 
-const expected: Record<string, string> = Object.fromEntries(ATTACKS.map(([name, , code]) => [name, code]));
-
-/** Everything that all connections to the origin brought. */
-const seenBy = (origin: Origin): string => origin.connections.map(({ received }) => received).join('');
-
 describe('a request that could be read in two ways', () => {
-  it('is refused with its code on a connection that is new, inside a tunnel, and the origin sees none of it', async () => {
-    const { origin, authority, tunnel } = await startScene({ origin: { onConnection: answering(OK) } });
-    expect(await attack(() => tunnel(), { target: '/attack', authority }, null)).toEqual(expected);
-    const client = await tunnel();
-    client.send(`GET /good HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
-    await client.take(/ok$/);
-    expect(seenBy(origin)).not.toMatch(/attack/);
-    expect(seenBy(origin)).toMatch(/^GET \/good HTTP\/1\.1\r\n/);
-  });
+  const inTunnel = shared(() => startScene({ origin: { onConnection: answering(OK) } }), unharmed);
+  const inClear = shared(() => startPlainScene({ origin: { onConnection: answering(OK) } }), unharmed);
 
-  it('is refused with its code after a request that was fine, inside a tunnel, and the origin sees none of it', async () => {
-    const { origin, authority, tunnel } = await startScene({ origin: { onConnection: answering(OK) } });
-    const before = `GET /good HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
-    expect(await attack(() => tunnel(), { target: '/attack', authority }, before)).toEqual(expected);
-    const client = await tunnel();
-    client.send(before);
-    await client.take(/ok$/);
-    expect(seenBy(origin)).not.toMatch(/attack/);
-    expect(seenBy(origin).split('GET /good ')).toHaveLength(ATTACKS.length + 2);
-  });
+  const places = (): readonly Place[] => {
+    const { authority: named, postern } = inClear();
+    return [
+      { connect: inTunnel().tunnel, target: (path) => path, authority: inTunnel().authority },
+      { connect: () => connectRaw(postern.proxyPort), target: (path) => `http://${named}${path}`, authority: named },
+    ];
+  };
 
-  it('is refused with its code in plain HTTP, on first and later requests, and the origin sees none of it', async () => {
-    const origin = await startOrigin({ onConnection: answering(OK) });
-    const policies = `version: 1\nrules:\n  - { hosts: [plain.test], schemes: [http], ports: [${origin.port}] }\n`;
-    const postern = await startPostern({ policies, ...loopback() });
-    const authority = `plain.test:${origin.port}`;
-    const place = { target: `http://${authority}/attack`, authority };
-    const before = `GET http://${authority}/good HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
-    const connect = (): Promise<RawClient> => connectRaw(postern.proxyPort);
-    expect(await attack(connect, place, null)).toEqual(expected);
-    expect(await attack(connect, place, before)).toEqual(expected);
-    expect(seenBy(origin)).not.toMatch(/attack/);
+  const written = ({ target, authority }: Place, bytes: string): string =>
+    bytes.replaceAll(TARGET, target('/attack')).replaceAll(AUTHORITY, authority);
+
+  const good = ({ target, authority }: Place): string =>
+    `GET ${target('/good')} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
+
+  it.each(ATTACKS)(
+    'is refused for %s, inside a tunnel and in plain HTTP, as the first request and as a later one',
+    async (_attack, bytes, code) => {
+      const codes: string[] = [];
+      for (const place of places()) {
+        const first = await place.connect();
+        first.send(written(place, bytes));
+        codes.push(await refusalOn(first));
+        const later = await place.connect();
+        later.send(good(place));
+        await later.take(/ok$/);
+        later.send(written(place, bytes));
+        codes.push(await refusalOn(later));
+      }
+      expect(codes.map((each) => each.replace(/^\d+ /, ''))).toEqual([code, code, code, code]);
+    },
+  );
+
+  it('reached no origin in any of these', async () => {
+    for (const place of places()) {
+      const client = await place.connect();
+      client.send(good(place));
+      await client.take(/ok$/);
+    }
+    const seen = seenBy(inTunnel().origin, inClear().origin);
+    expect(seen).not.toMatch(/attack/);
+    expect(seen).toMatch(/^GET \/good HTTP\/1\.1\r\n/);
   });
 
   it('takes what follows it on the connection down with it: a smuggled request is never read', async () => {
@@ -166,48 +160,5 @@ describe('a body that stops being readable in one way', () => {
     await connection.untilEnded();
     expect(connection.received).toMatch(/3\r\nabc\r\n$/);
     expect(await postern.audited({ code: 'FRAMING_INVALID' })).toMatchObject({ host: 'origin.test' });
-  });
-});
-
-describe('a condition that can be read in two ways', () => {
-  const rules = (port: number): string => `version: 1
-rules:
-  - name: no-admin
-    hosts: [origin.test]
-    ports: [${port}]
-    paths: ["/admin/**"]
-    action: deny
-  - name: main-only
-    hosts: [origin.test]
-    ports: [${port}]
-    paths: ["/**"]
-    query: { ref: main }
-`;
-
-  it.each([
-    ['a dot segment', '/x/../admin/y?ref=main', 'PATH_AMBIGUOUS'],
-    ['an encoded dot segment', '/x/%2e%2e/admin/y?ref=main', 'PATH_AMBIGUOUS'],
-    ['an encoded letter', '/%61dmin/y?ref=main', 'RULE_DENIED'],
-    ['two slashes', '//admin/y?ref=main', 'PATH_AMBIGUOUS'],
-    ['a backslash', '/x\\..\\admin/y?ref=main', 'PATH_AMBIGUOUS'],
-    ['an encoded slash', '/admin%2Fy?ref=main', 'PATH_AMBIGUOUS'],
-    ['double encoding', '/%2561dmin/y?ref=main', 'PATH_AMBIGUOUS'],
-    ['overlong UTF-8', '/%c0%afadmin?ref=main', 'PATH_AMBIGUOUS'],
-    ['a path parameter', '/admin;x/y?ref=main', 'PATH_AMBIGUOUS'],
-    ['NUL', '/admin%00/y?ref=main', 'PATH_AMBIGUOUS'],
-    ['a repeated name', '/x?ref=main&ref=evil', 'RULE_DENIED'],
-    ['an encoded repeated name', '/x?ref=main&re%66=evil', 'RULE_DENIED'],
-    ['a semicolon', '/x?ref=main;ref=evil', 'RULE_DENIED'],
-  ])('with %s does not allow', async (_name, target, code) => {
-    const origin = await startOrigin({ onConnection: answering(OK) });
-    const policies = rules(origin.port).replaceAll('ports:', 'schemes: [http]\n    ports:');
-    const base = loopback();
-    const postern = await startPostern({ policies, ...base });
-    const client = await connectRaw(postern.proxyPort);
-    client.send(`CONNECT origin.test:${origin.port} HTTP/1.1\r\n\r\n`);
-    await client.take(/\r\n\r\n$/);
-    client.send(`GET ${target} HTTP/1.1\r\nHost: origin.test:${origin.port}\r\n\r\n`);
-    await client.until(new RegExp(`^HTTP/1\\.1 40[03] ${code}\\r\\n`));
-    expect(origin.connections).toHaveLength(0);
   });
 });

@@ -5,9 +5,9 @@ import { connectRaw, type RawClient } from './raw-client.ts';
 /** The whole answer of an origin that only has to be reached. */
 export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-/** The code of the proxy's next refusal on a connection, with its status: `403 HOST_DENIED`. */
+/** The status and code of the next answer on a connection: `403 HOST_DENIED`, or `200 OK` where an attack got through. */
 export async function refusalOn(client: RawClient): Promise<string> {
-  const [, status, code] = await client.until(/^HTTP\/1\.1 ([45]\d\d) ([A-Z_]+)(?:: [^\r]*)?\r\n/);
+  const [, status, code] = await client.until(/^HTTP\/1\.1 (\d\d\d) (\w+)[^\r]*\r\n/);
   return `${status} ${code}`;
 }
 

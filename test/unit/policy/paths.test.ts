@@ -21,7 +21,7 @@ describe('a path that every server reads in one way', () => {
     ['/a|b"c', '/a%7Cb%22c'],
     ['/{a}[b]<c>^`', '/%7Ba%7D%5Bb%5D%3Cc%3E%5E%60'],
   ])('%s', (path, text) => {
-    expect(readPath(path)).toEqual({ text, ambiguous: null, encodedSlash: false, decoded: text });
+    expect(readPath(path)).toEqual({ text, ambiguous: null, encodedSlash: false, decoded: text, bare: text });
   });
 
   it.each([
@@ -44,7 +44,7 @@ describe('a path that only a server reads differently that decodes before it rou
     ['/a*b%2a', '/a*b%2A', '/a%2Ab%2A'],
     ['/a%20%3f%23%25', '/a%20%3F%23%25', '/a%20%3F%23%25'],
   ])('%s', (path, text, decoded) => {
-    expect(readPath(path)).toEqual({ text, ambiguous: null, encodedSlash: false, decoded });
+    expect(readPath(path)).toMatchObject({ text, ambiguous: null, encodedSlash: false, decoded });
   });
 });
 
@@ -93,8 +93,20 @@ describe('a path that servers read in different ways', () => {
     ['/a/..%2fb', 'has a dot segment'],
     ['/a%2f../b', 'has a dot segment'],
     ['/a%2f%2fb', 'has an empty segment'],
+    ['/a/..%3b/b', 'has a dot segment'],
+    ['/a/.%3Bx=y', 'has a dot segment'],
+    ['/%3bx/b', 'has an empty segment'],
   ])('%s', (path, problem) => {
     expect(readPath(path).ambiguous).toBe(problem);
+  });
+
+  it.each([
+    ['/a%3bx/b', '/a;x/b', '/a/b'],
+    ['/a%3B', '/a;', '/a'],
+    ['/a%3Bx=%3B/b%3By', '/a;x=;/b;y', '/a/b'],
+    ['/a%2Ab%3Bx', '/a%2Ab;x', '/a%2Ab'],
+  ])('an encoded parameter is read with and without it: %s', (path, decoded, bare) => {
+    expect(readPath(path)).toMatchObject({ ambiguous: null, decoded, bare });
   });
 
   it('is read in one pass, however long', () => {
