@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readClientHello } from '../../src/tls/client-hello.ts';
-import { alpn, extension, hello, helloMessage, inRecords, serverNames, versions } from '../unit/tls/hello-bytes.ts';
+import { alpn, extension, hello, helloMessage, inRecords, serverNames, versions } from '../support/hello-bytes.ts';
 
 const host = fc.domain();
 const protocols = fc.array(fc.string({ minLength: 1, maxLength: 20, unit: 'binary-ascii' }), {

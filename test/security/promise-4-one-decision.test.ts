@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { OK } from '../support/attack.ts';
 import { closeOpened } from '../support/closing.ts';
 import { startDns } from '../support/dns.ts';
-import { answering, type Origin, startOrigin } from '../support/origin.ts';
+import { answering, startOrigin } from '../support/origin.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel } from '../support/raw-client.ts';
-import { certificateFor, loopback, startScene } from '../support/scene.ts';
+import { certificateFor, loopback, seenBy, startScene } from '../support/scene.ts';
 
 closeOpened();
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const OK_CLOSE = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
 const LISTENERS = { listen: { proxy: ['127.0.0.1:0'] }, admin: { listen: ['127.0.0.1:0'] } };
 
@@ -26,50 +26,7 @@ async function ask(postern: Postern, authority: string): Promise<string> {
   return await client.untilEnded();
 }
 
-const seenBy = (origin: Origin): string => origin.connections.map(({ received }) => received).join('');
-
 describe('every name in a request', () => {
-  it.each([
-    ['another Host', (authority: string) => `GET /attack HTTP/1.1\r\nHost: other.test\r\nX: ${authority}\r\n\r\n`],
-    ['another port in Host', () => 'GET /attack HTTP/1.1\r\nHost: origin.test:1\r\n\r\n'],
-    ['the usual port in Host', () => 'GET /attack HTTP/1.1\r\nHost: origin.test\r\n\r\n'],
-    [
-      'another absolute target',
-      (authority: string) => `GET https://other.test/attack HTTP/1.1\r\nHost: ${authority}\r\n\r\n`,
-    ],
-    [
-      'another port in the target',
-      (authority: string) => `GET https://origin.test:1/attack HTTP/1.1\r\nHost: ${authority}\r\n\r\n`,
-    ],
-    [
-      'another scheme in the target',
-      (authority: string) => `GET http://${authority}/attack HTTP/1.1\r\nHost: ${authority}\r\n\r\n`,
-    ],
-    [
-      'user information',
-      (authority: string) => `GET https://x@${authority}/attack HTTP/1.1\r\nHost: ${authority}\r\n\r\n`,
-    ],
-    ['authority-form', (authority: string) => `GET ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`],
-    ['CONNECT inside', (authority: string) => `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`],
-    ['a subdomain', (authority: string) => `GET /attack HTTP/1.1\r\nHost: a.${authority}\r\n\r\n`],
-    [
-      'the address',
-      (authority: string) => `GET /attack HTTP/1.1\r\nHost: ${authority.replace('origin.test', '127.0.0.1')}\r\n\r\n`,
-    ],
-  ])('is the same host: with %s it is refused, first or later on the connection', async (_name, request) => {
-    const { origin, authority, tunnel } = await startScene({ origin: { onConnection: answering(OK) } });
-    const first = await tunnel();
-    first.send(request(authority));
-    await first.until(/^HTTP\/1\.1 4\d\d (TARGET_MISMATCH|TARGET_INVALID|METHOD_DENIED)\r\n/);
-    const later = await tunnel();
-    later.send(`GET /good HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
-    await later.take(/ok$/);
-    later.send(request(authority));
-    await later.until(/^HTTP\/1\.1 4\d\d (TARGET_MISMATCH|TARGET_INVALID|METHOD_DENIED)\r\n/);
-    expect(seenBy(origin)).toMatch(/^GET \/good /);
-    expect(seenBy(origin).match(/HTTP\/1\.1/g)).toHaveLength(1);
-  });
-
   it('is the same host in its other spellings, which reach the origin as they came', async () => {
     const { origin, authority, tunnel } = await startScene({ origin: { onConnection: answering(OK) } });
     const client = await tunnel();
@@ -89,87 +46,9 @@ describe('every name in a request', () => {
     await client.until(/^HTTP\/1\.1 502 TLS_UNTRUSTED\r\n/);
     expect(seenBy(origin)).toBe('');
   });
-
-  it('of a CONNECT is one: its Host, twice or of another host, is refused', async () => {
-    const { postern, authority } = await startScene();
-    for (const [fields, code] of [
-      ['Host: other.test:443\r\n', 'TARGET_MISMATCH'],
-      [`Host: ${authority}\r\nHost: other.test\r\n`, 'HEADERS_AMBIGUOUS'],
-      [`Host: ${authority}\r\nContent-Length: 5\r\n`, 'FRAMING_INVALID'],
-      [`Host: ${authority}\r\nTransfer-Encoding: chunked\r\n`, 'FRAMING_INVALID'],
-    ] as const) {
-      const client = await connectRaw(postern.proxyPort);
-      client.send(`CONNECT ${authority} HTTP/1.1\r\n${fields}\r\n`);
-      expect(await client.untilEnded()).toMatch(new RegExp(`^HTTP/1\\.1 4\\d\\d ${code}: `));
-    }
-  });
 });
 
-/** Answers that lead somewhere private, in every dress that they come in. */
-const PRIVATE: readonly (readonly [what: string, address: string])[] = [
-  ['loopback', '127.0.0.1'],
-  ['another loopback address', '127.1.2.3'],
-  ['this network', '0.0.0.0'],
-  ['private 10/8', '10.0.0.1'],
-  ['private 172.16/12', '172.31.255.255'],
-  ['private 192.168/16', '192.168.1.1'],
-  ['shared 100.64/10', '100.64.0.1'],
-  ['link-local', '169.254.1.1'],
-  ['metadata', '169.254.169.254'],
-  ['metadata of another cloud', '100.100.100.200'],
-  ['multicast', '224.0.0.1'],
-  ['broadcast', '255.255.255.255'],
-  ['reserved', '240.0.0.1'],
-  ['benchmarking', '198.18.0.1'],
-  ['IPv6 loopback', '::1'],
-  ['IPv6 unspecified', '::'],
-  ['unique local', 'fd00::1'],
-  ['metadata in IPv6', 'fd00:ec2::254'],
-  ['IPv6 link-local', 'fe80::1'],
-  ['IPv6 multicast', 'ff02::1'],
-  ['loopback as v4-mapped', '::ffff:127.0.0.1'],
-  ['private as v4-mapped', '::ffff:10.0.0.1'],
-  ['metadata as v4-mapped', '::ffff:169.254.169.254'],
-  ['loopback through NAT64', '64:ff9b::127.0.0.1'],
-  ['metadata through NAT64', '64:ff9b::169.254.169.254'],
-  ['private through 6to4', '2002:a00:1::1'],
-  ['loopback as v4-compatible', '::127.0.0.1'],
-];
-
 describe('the address dialled', () => {
-  it('is never one of private space, whatever DNS answers', async () => {
-    const names = PRIVATE.map((_entry, index) => `n${index}.test`);
-    const dns = await startDns(Object.fromEntries(PRIVATE.map(([, address], index) => [`n${index}.test`, [address]])));
-    const postern = await startPostern({
-      policies: `version: 1\nrules:\n  - { hosts: ["*.test"], schemes: [http, https] }\n`.replace(
-        '"*.test"',
-        names.join(', '),
-      ),
-      settings: { upstream: { dns: [`127.0.0.1:${dns.port}`] } },
-    });
-    const codes: Record<string, string | undefined> = {};
-    for (const [index, [what]] of PRIVATE.entries()) {
-      const plain = /^HTTP\/1\.1 403 (\w+)/.exec(await ask(postern, `n${index}.test`))?.[1];
-      const client = await connectRaw(postern.proxyPort);
-      client.send(`CONNECT n${index}.test:443 HTTP/1.1\r\n\r\n`);
-      const tunnel = /^HTTP\/1\.1 403 (\w+)/.exec(await client.untilEnded())?.[1];
-      codes[what] = `${plain} ${tunnel}`;
-    }
-    expect(codes).toEqual(Object.fromEntries(PRIVATE.map(([what]) => [what, 'ADDRESS_DENIED ADDRESS_DENIED'])));
-    expect(postern.audit.every(({ address }) => address === null)).toBe(true);
-  });
-
-  it('is never one of private space for a literal either', async () => {
-    const postern = await startPostern({ policies: 'version: 1\ndefault: allow\nrules: []\n' });
-    for (const [what, address] of PRIVATE) {
-      const host = address.includes(':') ? `[${address}]` : address;
-      expect([what, await ask(postern, host)]).toEqual([
-        what,
-        expect.stringMatching(/^HTTP\/1\.1 (403 ADDRESS_DENIED|400 TARGET_INVALID)\r\n/),
-      ]);
-    }
-  });
-
   it('is one of those that were judged: forbidden answers are dropped, the others tried', async () => {
     const origin = await startOrigin({ onConnection: answering(OK) });
     const dns = await startDns({ 'mixed.test': ['10.0.0.1', '127.0.0.2', '127.0.0.1', '::ffff:127.0.0.2'] });

@@ -14,7 +14,7 @@ import {
   u16,
   vector16,
   versions,
-} from './hello-bytes.ts';
+} from '../../support/hello-bytes.ts';
 import { isInstalled } from './tools.ts';
 
 const NEED_MORE = { kind: 'need-more' };
