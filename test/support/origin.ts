@@ -118,6 +118,20 @@ export function answering(answer: string): (connection: OriginConnection) => voi
   };
 }
 
+/** Answers each request once, when it is whole: without a body, or with chunks to their end. */
+export function answeringWhole(answer: string): (connection: OriginConnection) => void {
+  return (connection) => {
+    let begin = 0;
+    connection.socket.on('data', () => {
+      const request = connection.received.slice(begin);
+      const end = /transfer-encoding: chunked\r\n/i.test(request) ? /\r\n0\r\n([^\r]+\r\n)*\r\n$/ : /\r\n\r\n$/;
+      if (!end.test(request)) return;
+      begin = connection.received.length;
+      connection.socket.write(answer, 'latin1');
+    });
+  };
+}
+
 /** An HTTPS server at a fixed address, answering whole requests without bodies. */
 export async function startOriginAt(
   host: string,
