@@ -46,7 +46,8 @@ const CONTEXT_OPTIONS = {
     'ECDHE-ECDSA-CHACHA20-POLY1305',
   ].join(':'),
   honorCipherOrder: true,
-  secureOptions: constants.SSL_OP_PRIORITIZE_CHACHA,
+  // Renegotiation (TLS 1.2) would let a client have us sign as often as it likes, and name another host after its name was checked.
+  secureOptions: constants.SSL_OP_PRIORITIZE_CHACHA | constants.SSL_OP_NO_RENEGOTIATION,
   // Without a list of its own a context takes Node's roots along; nobody is verified on this side.
   ca: [],
   // Seconds in which a client may resume by ticket. Each context has ticket keys of its own, so a ticket is good for its host alone.

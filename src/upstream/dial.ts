@@ -1,5 +1,11 @@
-import { connect as connectTcp, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net';
-import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
+import { connect as connectTcp, isIP, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net';
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  type PeerCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls';
 import type { Ip } from '../address/ip.ts';
 import { errorCode, ProxyError } from '../errors.ts';
 import type { Scheme } from '../policy/model.ts';
@@ -89,6 +95,7 @@ function secured(socket: Socket, target: DialTarget, options: DialOptions): Prom
     secureContext: options.context,
     // Said here too, since NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would change the default.
     rejectUnauthorized: true,
+    checkServerIdentity: identityProblem,
     ALPNProtocols: ALPN_H1,
     ...(options.session === null ? {} : { session: options.session }),
   });
@@ -178,9 +185,23 @@ function fault(
   return new ProxyError(code, { stage: 'dispatch', side: 'upstream', reason, retryable, cause });
 }
 
-/** X509 verification results of OpenSSL, as Node names them, and the identity check that follows. */
+/**
+ * Node's check, without its last resort: a certificate that names no host in its subjectAltName is compared by its subject there, which
+ * RFC 9525 section 2 no longer has, since nobody limits what an authority writes into it.
+ */
+function identityProblem(host: string, certificate: PeerCertificate): Error | undefined {
+  const problem = checkServerIdentity(host, certificate);
+  if (problem !== undefined || isIP(host) !== 0) return problem;
+  const unquoted = (certificate.subjectaltname ?? '').replaceAll(/"(?:[^"\\]|\\.)*"/g, '');
+  if (/(?:^|, )DNS:/.test(unquoted)) return undefined;
+  return Object.assign(new Error('the certificate names its host in the subject alone'), {
+    code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+  });
+}
+
+/** X509 verification results of OpenSSL, as Node names them (`UNSPECIFIED` is one without a name), and the identity check that follows. */
 const TRUST_CODES =
-  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_|ERROR_IN_CERT|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME_MISMATCH|ERR_TLS_CERT_ALTNAME)/;
+  /^(UNSPECIFIED$|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_|ERROR_IN_CERT|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME_MISMATCH|ERR_TLS_CERT_ALTNAME)/;
 
 function isTrustFailure(cause: unknown): boolean {
   return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' && TRUST_CODES.test(cause.code);

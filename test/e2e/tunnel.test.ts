@@ -4,7 +4,7 @@ import { closeOpened } from '../support/closing.ts';
 import { answering, startOrigin } from '../support/origin.ts';
 import { startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel } from '../support/raw-client.ts';
-import { certificateFor, expiredCertificateFor, loopback, SECRET, startScene } from '../support/scene.ts';
+import { certificateFor, loopback, SECRET, startScene } from '../support/scene.ts';
 
 closeOpened();
 
@@ -276,41 +276,6 @@ describe('a raw tunnel', () => {
 });
 
 describe('the upstream', () => {
-  it.each([
-    [
-      'of another authority',
-      () => ({
-        ...loopback(),
-        settings: {
-          ...loopback().settings,
-          upstream: { hosts: { 'origin.test': ['127.0.0.1'] }, allow_addresses: ['127.0.0.0/8'] },
-        },
-      }),
-      certificateFor('origin.test'),
-    ],
-    ['for another name', () => loopback(), certificateFor('other.test')],
-    ['that has expired', () => loopback(), expiredCertificateFor('origin.test')],
-  ])('with a certificate %s is not trusted', async (_name, base, tls) => {
-    const origin = await startOrigin({ tls });
-    const policies = `version: 1\nrules:\n  - hosts: [origin.test]\n    ports: [${origin.port}]\n`;
-    const postern = await startPostern({ policies, ...base() });
-    const client = await connectTunnel(postern.proxyPort, `origin.test:${origin.port}`);
-    await client.secure({ servername: 'origin.test', ca: postern.ca });
-    client.send(`GET / HTTP/1.1\r\nHost: origin.test:${origin.port}\r\n\r\n`);
-    await client.until(/^HTTP\/1\.1 502 TLS_UNTRUSTED\r\n/);
-    expect(origin.connections.every(({ received }) => received === '')).toBe(true);
-  });
-
-  it('is verified also where the environment asks Node not to', async () => {
-    const origin = await startOrigin({ tls: certificateFor('other.test') });
-    const policies = `version: 1\nrules:\n  - hosts: [origin.test]\n    ports: [${origin.port}]\n`;
-    const postern = await startPostern({ policies, ...loopback(), env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } });
-    const client = await connectTunnel(postern.proxyPort, `origin.test:${origin.port}`);
-    await client.secure({ servername: 'origin.test', ca: postern.ca });
-    client.send(`GET / HTTP/1.1\r\nHost: origin.test:${origin.port}\r\n\r\n`);
-    await client.until(/^HTTP\/1\.1 502 TLS_UNTRUSTED\r\n/);
-  });
-
   it('that does not listen is CONNECT_FAILED, and one that does not speak TLS is TLS_FAILED', async () => {
     const closed = await startOrigin();
     const plain = await startOrigin({ onConnection: ({ socket }) => socket.write('SSH-2.0-x\r\n') });

@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import type { Pair } from './certificates.ts';
 import { closeAfterTest } from './closing.ts';
 
@@ -63,8 +63,8 @@ export interface Origin {
 }
 
 export interface OriginOptions {
-  /** TLS with this certificate; plain TCP without. */
-  readonly tls?: Pair;
+  /** TLS with this certificate, and whatever else is to be odd about it; plain TCP without. */
+  readonly tls?: Pair & TlsOptions;
   readonly host?: string;
   readonly port?: number;
   /** Called for each connection: answers by hand. */

@@ -1,4 +1,4 @@
-import { TestAuthority } from './certificates.ts';
+import { TestAuthority, type Wish } from './certificates.ts';
 import { type Origin, type OriginOptions, startOrigin } from './origin.ts';
 import { type Postern, type PosternOptions, startPostern } from './postern.ts';
 import { connectTunnel, type RawClient } from './raw-client.ts';
@@ -44,7 +44,7 @@ export function loopback(limits: Readonly<Record<string, unknown>> = {}): Pick<P
 }
 
 export const certificateFor = (...names: readonly string[]) => authority.issue({ names });
-export const expiredCertificateFor = (...names: readonly string[]) => authority.issue({ names, days: -1 });
+export const certificateLike = (wish: Wish) => authority.issue(wish);
 
 /** Starts an HTTPS origin and a Postern that injects a bearer into everything that goes to it. */
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
