@@ -3,6 +3,7 @@ import type { Claim, Decision, Denial, RequestFacts } from './decision.ts';
 import {
   addressUnnamed,
   deniedByRule,
+  hostReserved,
   hostUnnamed,
   methodNever,
   noRuleHeld,
@@ -11,6 +12,7 @@ import {
 } from './denials.ts';
 import { isAddress } from './host-index.ts';
 import { firstUnmet, Reading } from './match.ts';
+import { isReserved } from './reserved.ts';
 import { nearestRules } from './steps.ts';
 
 /** Decides one request. Total: every request gets a verdict, and nothing is thrown. */
@@ -24,6 +26,7 @@ export const decide = (policy: CompiledPolicy, facts: RequestFacts): Decision =>
 export function decideFor(policy: CompiledPolicy, host: HostRules | null, facts: RequestFacts): Decision {
   // CONNECT inside a tunnel and TRACE, always (SEMANTICS.md 1); also in lower case, since some servers fold it.
   if (isNeverAllowed(facts.method)) return { effect: 'deny', ...methodNever(facts) };
+  if (isReserved(facts.host)) return { effect: 'deny', ...hostReserved(facts.host) };
   if (host === null) return decideUnnamed(policy, facts);
   const reading = new Reading(facts, host);
   if (reading.path !== null) {

@@ -28,6 +28,13 @@ export const hostUnnamed = (host: string): Denial => ({
   reason: `No rule names ${shown(host)}.`,
 });
 
+/** The proxy's own name. */
+export const hostReserved = (host: string): Denial => ({
+  code: 'HOST_DENIED',
+  rule: null,
+  reason: `${shown(host)} is the proxy's own name, and nothing is served there.`,
+});
+
 export const addressUnnamed = (host: string): Denial => ({
   code: 'ADDRESS_DENIED',
   rule: null,

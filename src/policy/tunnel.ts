@@ -3,16 +3,18 @@ import { type Ip, parseIp } from '../address/ip.ts';
 
 import type { CompiledPolicy, CompiledRule, HostRules } from './compiled.ts';
 import type { Denial, TunnelDecision, TunnelKind } from './decision.ts';
-import { addressInDenied, addressUnnamed, deniedByRule, hostUnnamed, nothingOnPort } from './denials.ts';
+import { addressInDenied, addressUnnamed, deniedByRule, hostReserved, hostUnnamed, nothingOnPort } from './denials.ts';
 import { isAddress } from './host-index.ts';
 import { portHolds } from './match.ts';
 import type { RuleSpec, Scheme } from './model.ts';
+import { isReserved } from './reserved.ts';
 
 /**
  * Decides how a connection to this host and port is read, before anything is read from it (SEMANTICS.md 1). Total, and judged again
  * after each reload for what is open.
  */
 export function decideTunnel(policy: CompiledPolicy, host: string, port: number, kind: TunnelKind): TunnelDecision {
+  if (isReserved(host)) return { kind: 'deny', ...hostReserved(host) };
   const ip = isAddress(host) ? parseIp(host.replace(/^\[|\]$/g, '')) : null;
   const refusing = ip === null ? null : blockHolding(policy.subnets.deny, ip);
   if (refusing !== null) return { kind: 'deny', ...addressInDenied(host, refusing.text) };

@@ -120,35 +120,3 @@ describe('the address dialled', () => {
     expect(await ask(postern, 'meta.test')).toMatch(/^HTTP\/1\.1 403 ADDRESS_DENIED\r\n/);
   });
 });
-
-describe('our own listeners', () => {
-  it('are not reachable through the proxy, by any name or address, whatever is allowed', async () => {
-    const base = loopback();
-    const postern = await startPostern({ policies: 'version: 1\nrules: []\n', ...base });
-    const ports = `[${postern.proxyPort}, ${postern.adminPort}]`;
-    await change(
-      postern,
-      'policies/test.yaml',
-      `version: 1
-rules:
-  - { hosts: [plain.test, localhost, "127.0.0.1", "[::1]"], schemes: [http, https], ports: ${ports} }
-subnets:
-  allow: [{ cidr: 127.0.0.0/8, ports: ${ports} }, { cidr: "::1/128", ports: ${ports} }]
-`,
-    );
-    const reached: string[] = [];
-    for (const port of [postern.proxyPort, postern.adminPort]) {
-      for (const host of ['plain.test', 'localhost', '127.0.0.1', '[::ffff:127.0.0.1]']) {
-        const plain = await ask(postern, `${host}:${port}`);
-        if (!/^HTTP\/1\.1 (403 ADDRESS_DENIED|403 HOST_DENIED)/.test(plain))
-          reached.push(`${host}:${port} ${plain.slice(0, 40)}`);
-        const client = await connectRaw(postern.proxyPort);
-        client.send(`CONNECT ${host}:${port} HTTP/1.1\r\n\r\n`);
-        const tunnel = await client.untilEnded();
-        if (!/^HTTP\/1\.1 403 (ADDRESS|HOST)_DENIED/.test(tunnel))
-          reached.push(`CONNECT ${host}:${port} ${tunnel.slice(0, 40)}`);
-      }
-    }
-    expect(reached).toEqual([]);
-  });
-});
