@@ -52,11 +52,15 @@ export class RawClient {
     return taken;
   }
 
-  /** Speaks TLS from here on. */
-  async secure(options: ConnectionOptions): Promise<void> {
+  /** Speaks TLS from here on; `onSession` gets each session that may be resumed. */
+  async secure({
+    onSession = () => {},
+    ...options
+  }: ConnectionOptions & { readonly onSession?: (session: Buffer) => void }): Promise<void> {
     this.socket.removeAllListeners('data');
     const raw = this.socket;
     const socket = connectTls({ ...options, socket: raw });
+    socket.on('session', onSession);
     this.socket = socket;
     this.#listen();
     await new Promise<void>((resolve, reject) => {
