@@ -1,4 +1,3 @@
-import { connect as connectTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
 import { answering, startOrigin } from '../support/origin.ts';
@@ -34,61 +33,6 @@ describe('CONNECT', () => {
     const answer = await client.untilEnded();
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 40[03] ${code}: [^\\r]{10,}\\r\\nX-Postern-Error: ${code}\\r\\n`));
     expect(await postern.audited({ method: 'CONNECT', code })).toMatchObject({ decision: 'deny', protocol: 'tunnel' });
-  });
-
-  it('takes a ClientHello in the same packet', async () => {
-    const { postern, authority, origin } = await startScene({ origin: { onConnection: answering(OK) } });
-    const client = await connectRaw(postern.proxyPort);
-    const { socket } = client;
-    socket.cork();
-    client.send(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
-    // The TLS client writes its hello into the corked socket; both leave together.
-    socket.removeAllListeners('data');
-    const duplex = new (await import('node:stream')).Duplex({
-      read() {},
-      write(chunk, _encoding, done) {
-        socket.write(chunk, () => done());
-        socket.uncork();
-      },
-    });
-    let head = '';
-    socket.on('data', (bytes) => {
-      if (head.includes('\r\n\r\n')) duplex.push(bytes);
-      else {
-        head += bytes.toString('latin1');
-        const end = head.indexOf('\r\n\r\n');
-        if (end >= 0 && head.length > end + 4) duplex.push(Buffer.from(head.slice(end + 4), 'latin1'));
-      }
-    });
-    const secure = connectTls({ socket: duplex, servername: 'origin.test', ca: postern.ca });
-    secure.on('error', () => {});
-    secure.write(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
-    const answer = await new Promise<string>((resolve) => secure.once('data', (bytes) => resolve(bytes.toString())));
-    expect(answer).toBe(OK);
-    expect(head).toMatch(/^HTTP\/1\.1 200 /);
-    expect(origin.connections).toHaveLength(1);
-    secure.destroy();
-  });
-
-  it('intercepts also a ClientHello that comes one byte at a time', async () => {
-    const { postern, authority } = await startScene({ origin: { onConnection: answering(OK) } });
-    const client = await connectTunnel(postern.proxyPort, authority);
-    const { socket } = client;
-    socket.removeAllListeners('data');
-    const duplex = new (await import('node:stream')).Duplex({
-      read() {},
-      write(chunk: Buffer, _encoding, done) {
-        for (const byte of chunk) socket.write(Buffer.of(byte));
-        done();
-      },
-    });
-    socket.on('data', (bytes) => duplex.push(bytes));
-    const secure = connectTls({ socket: duplex, servername: 'origin.test', ca: postern.ca });
-    secure.on('error', () => {});
-    secure.write(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
-    const answer = await new Promise<string>((resolve) => secure.once('data', (bytes) => resolve(bytes.toString())));
-    expect(answer).toBe(OK);
-    secure.destroy();
   });
 
   it('refuses a TLS name other than its authority, before a leaf is shown', async () => {
