@@ -37,10 +37,13 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 
+/** What a server that makes one name of `_` and `-` could take for the length of the message; no client means it. */
+const LENGTH_TWIN = 'content_length';
+
 /** Also `Proxy-Connection`, `Proxy-Authorization` (our own token may be in it) and whatever else is meant for a proxy. */
 function isConnectionField(lower: string): boolean {
   const name = hyphened(lower);
-  return CONNECTION_FIELDS.has(name) || name.startsWith('proxy-');
+  return CONNECTION_FIELDS.has(name) || name.startsWith('proxy-') || lower === LENGTH_TWIN;
 }
 
 /** `Proxy-Status` (RFC 9209) is told to whoever reads the response, unlike the other fields of that prefix. */

@@ -1,6 +1,6 @@
 import { parseAuthority } from '../address/authority.ts';
 import { type Code, ProxyError } from '../errors.ts';
-import { type FieldList, firstValue, hasToken } from '../headers/field-list.ts';
+import { countOf, type FieldList, firstValue, hasToken } from '../headers/field-list.ts';
 import { requestFraming } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Refused } from '../http1/syntax.ts';
@@ -47,13 +47,18 @@ export function receive(client: ClientRequest, passage: Passage, record: Exchang
   record.path = target.path;
   checkHost(head, target, passage);
   if (framing.kind === 'refused') throw refusal('FRAMING_INVALID', framing.why);
-  const expected = firstValue(head.fields, 'expect');
-  if (expected !== undefined && expected.toLowerCase() !== '100-continue') {
-    throw refusal('EXPECTATION_FAILED', 'an expectation other than 100-continue');
-  }
+  checkExpectation(head.fields);
   const websocketKey = body === null ? websocketKeyOf(head) : null;
   const declaredBytes = framing.kind === 'length' ? framing.bytes : null;
   return { head, target, body, chunked: framing.kind === 'chunked', declaredBytes, websocketKey };
+}
+
+/** RFC 9110 section 10.1.1 knows one expectation. A second line is refused too: one reader would wait for the body, another would not. */
+function checkExpectation(fields: FieldList): void {
+  const expected = firstValue(fields, 'expect');
+  if (expected === undefined) return;
+  if (expected.toLowerCase() !== '100-continue' || countOf(fields, 'expect') > 1)
+    throw refusal('EXPECTATION_FAILED', 'an expectation other than one 100-continue');
 }
 
 function readTarget(head: RequestHead, passage: Passage): Target {
