@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { blockHolding } from '../address/blocks.ts';
 import { type Cidr, parseCidr } from '../address/cidr.ts';
-import { type AddressClass, type ClassName, classify } from '../address/classes.ts';
+import { type AddressClass, type ClassName, classify, embeddedIpv4 } from '../address/classes.ts';
 import { type Ip, parseIp, unmapped } from '../address/ip.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { Claim } from '../policy/decision.ts';
@@ -37,8 +37,12 @@ export function buildAddressPolicy(options: AddressPolicyOptions): AddressPolicy
     judge(ip, port, claim, policy) {
       // What is dialled at a v4-mapped address is the IPv4 address.
       const address = unmapped(ip);
+      const inside = embeddedIpv4(address);
+      const listeners = options.listeners();
       const reason =
-        problemOfOwn(address, port, options.listeners(), interfaces) ??
+        problemOfOwn(address, port, listeners, interfaces) ??
+        // A NAT64 or 6to4 router would bring the connection back to us.
+        (inside === null ? null : problemOfOwn(inside, port, listeners, interfaces)) ??
         problemOfDenied(address, policy) ??
         (claim === 'subnet' ? problemOfSubnet(address, port, policy) : problemOfHost(address, claim, allowed));
       return reason === null ? OK : { ok: false, reason };

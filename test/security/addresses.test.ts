@@ -123,10 +123,10 @@ describe('an address', () => {
 describe('DNS', () => {
   it('that answers a private address beside one that is allowed does not have it dialled when that one fails', async () => {
     const trap = await startOrigin({ host: '127.0.0.2', onConnection: answering(OK) });
-    const dns = await startDns({ 'mixed.test': ['127.0.0.1', '127.0.0.2', '::1'] });
+    const dns = await startDns({ 'mixed.test': ['127.0.0.9', '127.0.0.2', '::1'] });
     const postern = await startPostern({
       policies: `version: 1\nrules:\n  - { hosts: [mixed.test], schemes: [http], ports: [${trap.port}] }\n`,
-      settings: settings(dns, { allow_addresses: ['127.0.0.1/32'] }),
+      settings: settings(dns, { allow_addresses: ['127.0.0.9/32'] }),
     });
     expect(await refusalOf(postern, getFrom(`mixed.test:${trap.port}`))).toBe('502 CONNECT_FAILED');
     expect(trap.connections).toHaveLength(0);
@@ -135,7 +135,7 @@ describe('DNS', () => {
   it('that changes its answer while attempts run is not asked again: the second attempt dials what was judged', async () => {
     const origin = await startOrigin({ host: '127.0.0.3', onConnection: answering(OK) });
     const trap = await startOrigin({ host: '127.0.0.2', port: origin.port, onConnection: answering(OK) });
-    const dns = await startDns({ 'rebind.test': ['127.0.0.1', '127.0.0.3'] });
+    const dns = await startDns({ 'rebind.test': ['127.0.0.9', '127.0.0.3'] });
     const postern = await startPostern({
       policies: `version: 1\nrules:\n  - { hosts: [rebind.test], schemes: [http], ports: [${origin.port}] }\n`,
       settings: {

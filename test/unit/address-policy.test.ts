@@ -169,6 +169,19 @@ describe('our own listeners', () => {
     expect(isOk('10.0.0.6', 8080, 'named', setting)).toBe(true);
   });
 
+  it('cannot be reached through NAT64 or 6to4, which would bring a connection back', () => {
+    const setting = {
+      allowAddresses: ['::/0', '0.0.0.0/0'],
+      interfaces,
+      listeners: () => [{ kind: 'tcp', host: '0.0.0.0', port: 8080 } as const],
+    };
+    for (const address of ['64:ff9b::203.0.113.5', '64:ff9b::127.0.0.1', '2002:cb00:7105::1', '2002:a00:5::1']) {
+      expect(isOk(address, 8080, 'named', setting), address).toBe(false);
+      expect(isOk(address, 8081, 'named', setting), address).toBe(true);
+    }
+    expect(isOk('64:ff9b::203.0.113.6', 8080, 'named', setting)).toBe(true);
+  });
+
   it('a listener on localhost is every loopback address', () => {
     const setting = { ...open, listeners: () => [{ kind: 'tcp', host: 'localhost', port: 8080 } as const] };
     expect(isOk('127.0.0.1', 8080, 'named', setting)).toBe(false);
