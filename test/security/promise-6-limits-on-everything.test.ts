@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { OK } from '../support/attack.ts';
 import { closeOpened } from '../support/closing.ts';
 import { descriptorsOf, metric, metricBecomes, residentBytes } from '../support/observed.ts';
 import { answering, startOrigin } from '../support/origin.ts';
@@ -8,7 +9,6 @@ import { loopback, startScene } from '../support/scene.ts';
 
 closeOpened();
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 describe('leaf certificates', () => {
   it('are not made for hosts that are denied, however many are asked for', async () => {
