@@ -19,6 +19,7 @@ const scene = shared(
 rules:
   - { hosts: [origin.test, xn--bcher-kva.test], schemes: [http, https], ports: [${origin.port}] }
 `;
+    // What `loopback` writes there is a mapping.
     const upstream = { ...(base.settings?.upstream as object), dns: [`127.0.0.1:${dns.port}`] };
     const postern = await startPostern({ policies, ...base, settings: { ...base.settings, upstream } });
     return { origin, postern, dns, port: origin.port };

@@ -3,9 +3,10 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { expectUnharmed, getFrom, getInside, metric, metricBecomes, OK, refusalOn } from '../support/attack.ts';
 import { closeOpened } from '../support/closing.ts';
-import { answering } from '../support/origin.ts';
+import { answering, startOrigin } from '../support/origin.ts';
+import { startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel } from '../support/raw-client.ts';
-import { SECRET, seenBy, startPlainScene, startScene } from '../support/scene.ts';
+import { loopback, SECRET, seenBy, startPlainScene, startScene } from '../support/scene.ts';
 
 // Each of these was measured on proxies in use: what an upgrade opens, and what connections lose, leak or cost.
 closeOpened();
@@ -110,6 +111,30 @@ describe('the process', () => {
     expect(await metric(postern, 'postern_tunnels')).toBe(0);
     // The upstream connection that the pool keeps, and those that ask for metrics.
     expect(descriptors()).toBeLessThanOrEqual(before + 4);
+  });
+});
+
+describe('an opaque tunnel', () => {
+  it.each(['client', 'origin'] as const)('leaves nothing behind, 60 of them closed by the %s first', async (side) => {
+    const origin = await startOrigin();
+    const subnets = `subnets:\n  allow: [{ cidr: 127.0.0.1/32, ports: [${origin.port}] }]\n`;
+    const postern = await startPostern({ policies: `version: 1\n${subnets}`, ...loopback() });
+    for (let round = 0; round < 60; round++) {
+      const client = await connectTunnel(postern.proxyPort, `127.0.0.1:${origin.port}`);
+      const connection = await origin.next();
+      client.send('x');
+      await connection.until(/x$/);
+      // The end of one side is passed on, and the other side may still speak: only when both have ended is it over.
+      const [first, second] = side === 'client' ? [client, connection] : [connection, client];
+      first.socket.destroy();
+      await second.untilEnded();
+      second.socket.destroy();
+    }
+    await metricBecomes(postern, 'postern_tunnels', 0);
+    await metricBecomes(postern, 'postern_connections{side="client"}', 0);
+    await metricBecomes(postern, 'postern_connections{side="upstream"}', 0);
+    expect(postern.audit.filter(({ protocol }) => protocol === 'tunnel').length).toBeGreaterThan(0);
+    expectUnharmed(postern);
   });
 });
 
