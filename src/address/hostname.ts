@@ -41,7 +41,9 @@ export function hostFromRequest(text: string): HostReading {
   if (isPlainName(text)) return { ok: true, host: text, kind: 'name' };
   if (text.length > TEXT_LENGTH_MAX) return canonicalHost(text);
   const lower = foldCase(text);
-  return canonicalHost(lower.endsWith('.') ? lower.slice(0, -1) : lower);
+  // The final dot is part of a name (RFC 3986 section 3.2.2); after the bracket of an address it is nothing.
+  const isDotted = lower.endsWith('.') && !lower.endsWith('].');
+  return canonicalHost(isDotted ? lower.slice(0, -1) : lower);
 }
 
 /** ASCII letters only: `toLowerCase` would turn the Kelvin sign into "k", and so one host into another. */

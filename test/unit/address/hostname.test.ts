@@ -125,6 +125,8 @@ describe('a host from a request', () => {
     ['::1'],
     ['[fe80::1%eth0]'],
     ['user@example.com'],
+    ['[::1].'],
+    ['[2001:DB8::1].'],
     [''],
     ['.'],
   ])('is refused for anything else: %j', (text) => {
