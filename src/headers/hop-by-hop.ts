@@ -13,6 +13,13 @@ export const requestWithoutHopByHop = (fields: FieldList): FieldList => withoutH
 /** The same for a response, and without what an upstream must not tell our client: `Alt-Svc` (a way around us) and our own names. */
 export const responseWithoutHopByHop = (fields: FieldList): FieldList => withoutHopByHop(fields, goesFromResponse);
 
+/**
+ * What may follow the body of a response. A length after it frames nothing (RFC 9110 section 6.5.1), and readers that check it all the same
+ * refuse the whole answer (`test/differential`).
+ */
+export const responseTrailers = (trailers: FieldList): FieldList =>
+  responseWithoutHopByHop(trailers).filter((each) => hyphened(each.lower) !== 'content-length');
+
 function withoutHopByHop(fields: FieldList, goes: (lower: string) => boolean): FieldList {
   if (!fields.some((each) => goes(each.lower))) return fields;
   const nominated = nominatedNames(fields);

@@ -1,5 +1,5 @@
-import { type FieldList, hasToken } from '../headers/field-list.ts';
-import { responseWithoutHopByHop } from '../headers/hop-by-hop.ts';
+import { type FieldList, hasToken, without } from '../headers/field-list.ts';
+import { responseTrailers } from '../headers/hop-by-hop.ts';
 import { bodyReader } from '../http1/body-reader.ts';
 import { type Framing, requestFraming } from '../http1/framing.ts';
 import { HeadCutter, type HeadLimits } from '../http1/head.ts';
@@ -212,7 +212,8 @@ export class H1Request implements ClientRequest {
 
   sendInterim(status: number, reason: string, fields: FieldList): void {
     if (this.head.kind === 'refused' || this.head.version === '1.0') return;
-    this.#client.wire.writeText(responseHeadText(status, reason, fields, ''));
+    // RFC 9110 section 8.6: no length here. Some clients wait for a body after a 1xx that they do not know, and would take the answer for it.
+    this.#client.wire.writeText(responseHeadText(status, reason, without(fields, 'content-length'), ''));
   }
 
   sendHead(head: AnswerHead): BodySink {
@@ -224,7 +225,7 @@ export class H1Request implements ClientRequest {
     this.#persists = bounded && this.bodyTaken && head.last !== true && !this.#client.draining && wantsMore(this.head);
     const framing = (chunked ? 'Transfer-Encoding: chunked\r\n' : '') + connectionField(this.#persists, old);
     this.#client.wire.writeText(responseHeadText(head.status, head.reason, head.fields, framing));
-    return new H1Sink(this.#client.wire, chunked ? 'chunked' : 'plain', responseWithoutHopByHop);
+    return new H1Sink(this.#client.wire, chunked ? 'chunked' : 'plain', responseTrailers);
   }
 
   cutOff(): void {

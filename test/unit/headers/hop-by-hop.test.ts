@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { requestWithoutHopByHop, responseWithoutHopByHop } from '../../../src/headers/hop-by-hop.ts';
+import { requestWithoutHopByHop, responseTrailers, responseWithoutHopByHop } from '../../../src/headers/hop-by-hop.ts';
 import { applyPlan } from '../../../src/inject/apply.ts';
 import { compilePolicy } from '../../../src/policy/compile.ts';
 import { bearer, lines, list, rules, sandbox, vault } from '../../support/specs.ts';
@@ -107,5 +107,12 @@ describe('what an upstream must not tell our client', () => {
 
   it('requests may carry fields of those names', () => {
     expect(request(['Alt-Svc', 'x'], ['Connection', 'close'])).toEqual(['Alt-Svc: x']);
+  });
+});
+
+describe('what may follow the body of a response', () => {
+  it('is anything but a length, which some readers check and none needs', () => {
+    const trailers = list(['X-Sum', '1'], ['Content-Length', '9'], ['content_length', '9'], ['Connection', 'x']);
+    expect(lines(responseTrailers(trailers))).toEqual(['X-Sum: 1']);
   });
 });
