@@ -1,0 +1,3 @@
+module postern.test/peer
+
+go 1.19
