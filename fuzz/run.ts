@@ -1,0 +1,112 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { Progress } from './campaign.ts';
+import { nameOf } from './corpus.ts';
+import type { Failure } from './failure.ts';
+import { Note } from './note.ts';
+import type { Order, Report } from './thread.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly inputsMax: number;
+  /** For each target. */
+  readonly timeMs: number;
+  /** How long one input may take. */
+  readonly hangMs: number;
+  readonly keep: boolean;
+  readonly corpusFolder: string;
+  readonly findingsFolder: string;
+  readonly print: (line: string) => void;
+}
+
+/** How the run of one target ended. */
+export interface Outcome {
+  readonly name: string;
+  readonly progress: Progress;
+  readonly elapsedMs: number;
+  readonly findings: number;
+}
+
+const LOOK_MS = 500;
+const MEMORY_MIB_MAX = 2_048;
+const NOTHING: Progress = { inputs: 0, blocks: 0, corpus: 0, failures: 0 };
+
+/** Runs one target in a thread of its own, and watches it: an input that hangs or ends the thread is a finding too. */
+export function runTarget(name: string, url: string, options: RunOptions): Promise<Outcome> {
+  const note = new Note();
+  const startedMs = performance.now();
+  const corpusFolder = join(options.corpusFolder, name);
+  const { keep, seed, inputsMax, timeMs } = options;
+  const order: Order = { url, corpusFolder, keep, seed, inputsMax, timeMs, note: note.memory };
+  const worker = new Worker(new URL('thread.ts', import.meta.url), {
+    workerData: order,
+    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB_MAX },
+  });
+  let progress = NOTHING;
+  let findings = 0;
+  let elapsedMs: number | null = null;
+  const found = (failure: Pick<Failure, 'input' | 'message'>, inputs = note.count): void => {
+    findings++;
+    keepFinding(name, failure, inputs, options);
+  };
+  const watchdog = watch(note, options.hangMs, () => {
+    found({ input: note.input, message: `no answer within ${options.hangMs} ms` });
+    elapsedMs = performance.now() - startedMs;
+    void worker.terminate();
+  });
+  worker.on('message', (report: Report) => {
+    if (report.kind === 'failure') {
+      const { failure, inputs } = report;
+      // Buffers arrive as plain bytes.
+      found({ ...failure, input: Buffer.from(failure.input) }, inputs);
+      return;
+    }
+    progress = report.progress;
+    if (report.kind === 'done') elapsedMs = report.elapsedMs;
+  });
+  worker.on('error', (error) => {
+    found({ input: note.input, message: `ended its thread: ${error instanceof Error ? error.stack : String(error)}` });
+    elapsedMs ??= performance.now() - startedMs;
+  });
+  return new Promise((resolve) => {
+    worker.on('exit', () => {
+      clearInterval(watchdog);
+      if (elapsedMs === null) found({ input: note.input, message: 'ended its thread without a word' });
+      resolve({ name, progress, elapsedMs: elapsedMs ?? performance.now() - startedMs, findings });
+    });
+  });
+}
+
+/** Calls back if the same input is being tried for too long. What happens before the first input is loading. */
+function watch(note: Note, hangMs: number, onHang: () => void): NodeJS.Timeout {
+  let seen = note.count;
+  let sinceMs = performance.now();
+  const timer = setInterval(() => {
+    const { count } = note;
+    if (count !== seen || count === 0) {
+      seen = count;
+      sinceMs = performance.now();
+    } else if (performance.now() - sinceMs > hangMs) {
+      clearInterval(timer);
+      onHang();
+    }
+  }, LOOK_MS);
+  return timer;
+}
+
+function keepFinding(
+  name: string,
+  { input, message }: Pick<Failure, 'input' | 'message'>,
+  inputs: number,
+  options: RunOptions,
+): void {
+  const folder = join(options.findingsFolder, name);
+  const path = join(folder, nameOf(input));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path, input);
+  options.print(
+    `${name}: FOUND after ${inputs} inputs (seed ${options.seed})\n  ${message.replaceAll('\n', '\n  ')}\n  input: ${JSON.stringify(input.toString('latin1'))}\n` +
+      `  again: npm run fuzz -- --target ${name} --input ${path}`,
+  );
+}
