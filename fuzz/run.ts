@@ -34,48 +34,69 @@ const NOTHING: Progress = { inputs: 0, blocks: 0, corpus: 0, failures: 0 };
 
 /** Runs one target in a thread of its own, and watches it: an input that hangs or ends the thread is a finding too. */
 export function runTarget(name: string, url: string, options: RunOptions): Promise<Outcome> {
-  const note = new Note();
-  const startedMs = performance.now();
-  const corpusFolder = join(options.corpusFolder, name);
-  const { keep, seed, inputsMax, timeMs } = options;
-  const order: Order = { url, corpusFolder, keep, seed, inputsMax, timeMs, note: note.memory };
-  const worker = new Worker(new URL('thread.ts', import.meta.url), {
-    workerData: order,
-    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB_MAX },
-  });
-  let progress = NOTHING;
-  let findings = 0;
-  let elapsedMs: number | null = null;
-  const found = (failure: Pick<Failure, 'input' | 'message'>, inputs = note.count): void => {
-    findings++;
-    keepFinding(name, failure, inputs, options);
-  };
-  const watchdog = watch(note, options.hangMs, () => {
-    found({ input: note.input, message: `no answer within ${options.hangMs} ms` });
-    elapsedMs = performance.now() - startedMs;
-    void worker.terminate();
-  });
-  worker.on('message', (report: Report) => {
+  return new Run(name, options).start(url);
+}
+
+class Run {
+  readonly #name: string;
+  readonly #options: RunOptions;
+  readonly #note = new Note();
+  readonly #startedMs = performance.now();
+  #progress = NOTHING;
+  #findings = 0;
+  /** Null until the thread has said its last word, or somebody has for it. */
+  #elapsedMs: number | null = null;
+
+  constructor(name: string, options: RunOptions) {
+    this.#name = name;
+    this.#options = options;
+  }
+
+  start(url: string): Promise<Outcome> {
+    const { keep, seed, inputsMax, timeMs, hangMs } = this.#options;
+    const corpusFolder = join(this.#options.corpusFolder, this.#name);
+    const order: Order = { url, corpusFolder, keep, seed, inputsMax, timeMs, note: this.#note.memory };
+    const worker = new Worker(new URL('thread.ts', import.meta.url), {
+      workerData: order,
+      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB_MAX },
+    });
+    const watchdog = watch(this.#note, hangMs, () => {
+      this.#ended(`no answer within ${hangMs} ms`);
+      void worker.terminate();
+    });
+    worker.on('message', (report: Report) => this.#told(report));
+    worker.on('error', (error) => this.#ended(`ended its thread: ${error instanceof Error ? error.stack : error}`));
+    return new Promise((resolve) => {
+      worker.on('exit', () => {
+        clearInterval(watchdog);
+        if (this.#elapsedMs === null) this.#ended('ended its thread without a word');
+        const outcome = { name: this.#name, progress: this.#progress, findings: this.#findings };
+        resolve({ ...outcome, elapsedMs: this.#elapsedMs ?? 0 });
+      });
+    });
+  }
+
+  #told(report: Report): void {
     if (report.kind === 'failure') {
       const { failure, inputs } = report;
       // Buffers arrive as plain bytes.
-      found({ ...failure, input: Buffer.from(failure.input) }, inputs);
+      this.#found({ ...failure, input: Buffer.from(failure.input) }, inputs);
       return;
     }
-    progress = report.progress;
-    if (report.kind === 'done') elapsedMs = report.elapsedMs;
-  });
-  worker.on('error', (error) => {
-    found({ input: note.input, message: `ended its thread: ${error instanceof Error ? error.stack : String(error)}` });
-    elapsedMs ??= performance.now() - startedMs;
-  });
-  return new Promise((resolve) => {
-    worker.on('exit', () => {
-      clearInterval(watchdog);
-      if (elapsedMs === null) found({ input: note.input, message: 'ended its thread without a word' });
-      resolve({ name, progress, elapsedMs: elapsedMs ?? performance.now() - startedMs, findings });
-    });
-  });
+    this.#progress = report.progress;
+    if (report.kind === 'done') this.#elapsedMs = report.elapsedMs;
+  }
+
+  /** The thread is not heard of again: what it tried last is the finding. */
+  #ended(message: string): void {
+    this.#elapsedMs ??= performance.now() - this.#startedMs;
+    this.#found({ input: this.#note.input, message }, this.#note.count);
+  }
+
+  #found(failure: Pick<Failure, 'input' | 'message'>, inputs: number): void {
+    this.#findings++;
+    keepFinding(this.#name, failure, inputs, this.#options);
+  }
 }
 
 /** Calls back if the same input is being tried for too long. What happens before the first input is loading. */

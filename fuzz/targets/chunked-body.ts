@@ -3,7 +3,7 @@ import { bodyReader } from '../../src/http1/body-reader.ts';
 import { Inbox } from '../../src/http1/inbox.ts';
 import { CHUNK_END, chunkStart, lastChunk } from '../../src/http1/write.ts';
 import { REQUESTS } from '../../test/differential/request-cases.ts';
-import { checkSplit } from '../heads.ts';
+import { checkSplit } from '../checks/heads.ts';
 import { holds, same, type Target } from '../target.ts';
 
 const LIMITS = { headBytes: 1_024, headFields: 20 };

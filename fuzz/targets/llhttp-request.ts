@@ -1,7 +1,7 @@
 import { DICTIONARY } from '../../test/differential/dictionary.ts';
 import { requestCase } from '../../test/differential/message.ts';
 import { REQUESTS } from '../../test/differential/request-cases.ts';
-import { checkAgainstLlhttp } from '../llhttp.ts';
+import { checkAgainstLlhttp } from '../checks/llhttp.ts';
 import type { Target } from '../target.ts';
 
 /** Whole requests, beside Node's own parser: what is accepted, and what we write for it. */

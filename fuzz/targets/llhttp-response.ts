@@ -1,7 +1,7 @@
 import { DICTIONARY } from '../../test/differential/dictionary.ts';
 import { responseCase } from '../../test/differential/message.ts';
 import { RESPONSES } from '../../test/differential/response-cases.ts';
-import { checkAgainstLlhttp } from '../llhttp.ts';
+import { checkAgainstLlhttp } from '../checks/llhttp.ts';
 import type { Target } from '../target.ts';
 
 /** Whole responses, to GET and to HEAD, beside Node's own parser. */

@@ -6,7 +6,7 @@ import type { Refused } from '../../src/http1/syntax.ts';
 import { requestHeadText } from '../../src/http1/write.ts';
 import { DICTIONARY } from '../../test/differential/dictionary.ts';
 import { REQUESTS } from '../../test/differential/request-cases.ts';
-import { checkFields, checkSplit, TOKEN } from '../heads.ts';
+import { checkFields, checkSplit, TOKEN } from '../checks/heads.ts';
 import { holds, same, type Target } from '../target.ts';
 
 const LIMITS = { headBytes: 1_024, headFields: 20 };

@@ -6,7 +6,7 @@ import type { Refused } from '../../src/http1/syntax.ts';
 import { responseHeadText } from '../../src/http1/write.ts';
 import { DICTIONARY } from '../../test/differential/dictionary.ts';
 import { RESPONSES } from '../../test/differential/response-cases.ts';
-import { checkFields, checkSplit } from '../heads.ts';
+import { checkFields, checkSplit } from '../checks/heads.ts';
 import { holds, same, type Target } from '../target.ts';
 
 const LIMITS = { headBytes: 1_024, headFields: 20 };

@@ -1,9 +1,9 @@
-import { compare } from '../test/differential/compare.ts';
-import { throughUs } from '../test/differential/forwarded.ts';
-import { knownDifference } from '../test/differential/known-differences.ts';
-import { asWeRead, type Case, type MessageReading } from '../test/differential/message.ts';
-import { asLlhttpReads, asLlhttpReadsTo } from '../test/differential/peers/llhttp.ts';
-import { same, Violation } from './target.ts';
+import { compare } from '../../test/differential/compare.ts';
+import { throughUs } from '../../test/differential/forwarded.ts';
+import { knownDifference } from '../../test/differential/known-differences.ts';
+import { asWeRead, type Case, type MessageReading } from '../../test/differential/message.ts';
+import { asLlhttpReads, asLlhttpReadsTo } from '../../test/differential/peers/llhttp.ts';
+import { same, Violation } from '../target.ts';
 
 /** What we accept is read the same by Node's parser, and so is what we write for it, or in a way that docs/parsers.md explains. */
 export function checkAgainstLlhttp(one: Case): void {

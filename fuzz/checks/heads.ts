@@ -1,5 +1,5 @@
-import type { FieldList } from '../src/headers/field-list.ts';
-import { holds, same } from './target.ts';
+import type { FieldList } from '../../src/headers/field-list.ts';
+import { holds, same } from '../target.ts';
 
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/;
