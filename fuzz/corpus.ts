@@ -29,17 +29,27 @@ export function writeCorpus(folder: string, inputs: readonly Buffer[]): void {
 export const nameOf = (input: Buffer): string => createHash('sha256').update(input).digest('hex').slice(0, 12);
 
 /**
- * The fewest and shortest of these inputs that together reach every block (greedy, shortest first).
+ * Few and short inputs that together reach every block: always the one that adds most, and of two the shorter. Where there would be too many, what
+ * is left out adds least.
  * @param blocksOf the blocks that one input reaches.
  */
 export function minimalCorpus(inputs: readonly Buffer[], blocksOf: (input: Buffer) => readonly string[]): Buffer[] {
-  const reached = new Set<string>();
+  const left = new Map(inputs.map((input) => [input, new Set(blocksOf(input))]));
   const kept: Buffer[] = [];
-  for (const input of inputs.toSorted((one, other) => one.length - other.length)) {
-    const fresh = blocksOf(input).filter((block) => !reached.has(block));
-    if (fresh.length === 0 || kept.length === CORPUS_FILES_MAX) continue;
-    for (const block of fresh) reached.add(block);
-    kept.push(input);
+  while (kept.length < CORPUS_FILES_MAX) {
+    let best: Buffer | null = null;
+    for (const [input, blocks] of left) if (blocks.size > 0 && isBetter(input, best, left)) best = input;
+    if (best === null) return kept;
+    const reached = left.get(best) ?? new Set();
+    left.delete(best);
+    kept.push(best);
+    for (const blocks of left.values()) for (const block of reached) blocks.delete(block);
   }
   return kept;
+}
+
+function isBetter(input: Buffer, best: Buffer | null, left: ReadonlyMap<Buffer, ReadonlySet<string>>): boolean {
+  if (best === null) return true;
+  const more = (left.get(input)?.size ?? 0) - (left.get(best)?.size ?? 0);
+  return more > 0 || (more === 0 && input.length < best.length);
 }

@@ -24,7 +24,7 @@ export const target: Target = {
     'exa\u00admple.com',
     'example\u3002com',
     'ｅxample.com',
-    'K.example',
+    '\u212a.example',
     'a@b',
     'a%2eb',
     'a..b',
@@ -67,6 +67,8 @@ export const target: Target = {
     }
     if (!loose.ok) return;
     same('folding twice changes nothing', hostFromRequest(loose.host), loose);
+    // The Kelvin sign is folded to "k" by whoever folds more than ASCII.
+    holds('a host came in ASCII', /^[\x21-\x7e]+$/.test(text));
     holds('folding changes only case and one final dot', text.toLowerCase().replace(/\.$/, '') === loose.host);
     holds('a host is printable ASCII without delimiters', /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/.test(loose.host));
     same('a URL parser reads the same host', urlHost(text), urlSpelling(loose.host));
