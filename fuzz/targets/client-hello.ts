@@ -1,5 +1,5 @@
 import { readClientHello } from '../../src/tls/client-hello.ts';
-import { alpn, extension, hello, inRecords, serverNames, u16, versions } from '../../test/unit/tls/hello-bytes.ts';
+import { alpn, extension, hello, inRecords, serverNames, u16, versions } from '../../test/support/hello-bytes.ts';
 import { holds, same, type Target } from '../target.ts';
 
 const EXTENSIONS = [

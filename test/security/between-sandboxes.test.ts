@@ -1,7 +1,8 @@
 import type { TLSSocket } from 'node:tls';
 import { describe, expect, it } from 'vitest';
-import { connectTo, expectUnharmed, getFrom, getInside, metric, OK, refusalOf, refusalOn } from '../support/attack.ts';
+import { connectTo, expectUnharmed, getFrom, getInside, OK, refusalOf, refusalOn } from '../support/attack.ts';
 import { closeOpened, shared } from '../support/closing.ts';
+import { metric } from '../support/observed.ts';
 import { answering, type Origin, startOrigin } from '../support/origin.ts';
 import { startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel, type RawClient } from '../support/raw-client.ts';

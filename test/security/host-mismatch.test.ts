@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { expectUnharmed, getInside, metric, OK, refusalOn } from '../support/attack.ts';
+import { expectUnharmed, getInside, OK, refusalOn } from '../support/attack.ts';
 import { closeOpened, shared } from '../support/closing.ts';
 import { alpn, extension, hello, helloMessage, inRecords, serverNames, vector16 } from '../support/hello-bytes.ts';
+import { metric } from '../support/observed.ts';
 import { answering } from '../support/origin.ts';
 import { connectTunnel } from '../support/raw-client.ts';
 import { seenBy, startScene } from '../support/scene.ts';

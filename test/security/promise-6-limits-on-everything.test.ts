@@ -9,7 +9,6 @@ import { loopback, startScene } from '../support/scene.ts';
 
 closeOpened();
 
-
 describe('leaf certificates', () => {
   it('are not made for hosts that are denied, however many are asked for', async () => {
     const { postern, tunnel } = await startScene();

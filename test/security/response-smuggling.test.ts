@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { expectUnharmed, getInside, metricBecomes, OK, refusalOn } from '../support/attack.ts';
+import { expectUnharmed, getInside, OK, refusalOn } from '../support/attack.ts';
 import { closeOpened, shared } from '../support/closing.ts';
+import { metricBecomes } from '../support/observed.ts';
 import type { OriginConnection } from '../support/origin.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import { SECRET, startScene } from '../support/scene.ts';

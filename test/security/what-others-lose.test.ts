@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { expectUnharmed, getFrom, getInside, metric, metricBecomes, OK, refusalOn } from '../support/attack.ts';
+import { expectUnharmed, getFrom, getInside, OK, refusalOn } from '../support/attack.ts';
 import { closeOpened } from '../support/closing.ts';
+import { metric, metricBecomes } from '../support/observed.ts';
 import { answering, startOrigin } from '../support/origin.ts';
 import { startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel } from '../support/raw-client.ts';

@@ -35,15 +35,3 @@ export function expectUnharmed(postern: Postern): void {
   expect(postern.audit.filter(({ code }) => code === 'INTERNAL')).toEqual([]);
   expect(postern.stderr).not.toMatch(/unhandled|uncaught|MaxListeners/i);
 }
-
-/** A series of `/metrics`, or 0 where it is not there. */
-export async function metric(postern: Postern, series: string): Promise<number> {
-  const text = await (await fetch(`${postern.adminUrl}/metrics`)).text();
-  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
-  return line === undefined ? 0 : Number(line.slice(series.length + 1));
-}
-
-/** Waits until a series has this value. */
-export async function metricBecomes(postern: Postern, series: string, wanted: number): Promise<void> {
-  while ((await metric(postern, series)) !== wanted) await new Promise((resolve) => setTimeout(resolve, 10));
-}
