@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -63,7 +64,11 @@ async function startH11(): Promise<Peer> {
 
 async function startGo(): Promise<Peer> {
   const { stdout } = await run('go', ['env', 'GOVERSION']);
-  const folder = join(store, `net-http-${stdout.trim()}`);
+  const source = createHash('sha256')
+    .update(readFileSync(here('go/main.go')))
+    .digest('hex')
+    .slice(0, 8);
+  const folder = join(store, `net-http-${stdout.trim()}-${source}`);
   await makeOnce(folder, (target) =>
     run('go', ['build', '-o', join(target, 'peer'), '.'], { cwd: here('go'), timeout: INSTALL_MS }),
   );
