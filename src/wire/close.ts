@@ -1,7 +1,8 @@
 import type { Wire, WireOwner } from './wire.ts';
 
 const LINGER_MS = 2_000;
-const LINGER_BYTES_MAX = 1024 * 1024;
+/** More than the kernels of both ends hold (`tcp_rmem` and `tcp_wmem` go up to 6 and 4 MiB): who sends still more is not reading. */
+const LINGER_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Ends a connection whose peer may still be sending (RFC 9112 section 9.6): our side ends first and what arrives is thrown away for a

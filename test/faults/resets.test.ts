@@ -66,3 +66,19 @@ describe('a client whose bytes nobody takes, so that its socket is not read, and
     await heldWhenQuiet(postern);
   });
 });
+
+describe('a client whose request is refused while it sends its body', () => {
+  it('can read the refusal after all of the body that was on the way', async () => {
+    const postern = await startPostern({ policies: 'version: 1\nrules: []\n', ...loopback() });
+    for (let round = 0; round < 5; round++) {
+      const client = await connectRaw(postern.proxyPort);
+      client.socket.pause();
+      client.send('POST http://denied.test/ HTTP/1.1\r\nHost: denied.test\r\nContent-Length: 8388608\r\n\r\n');
+      await new Promise((resolve) => client.socket.write(Buffer.alloc(8 * 1024 * 1024), resolve));
+      client.socket.resume();
+      expect(await client.untilEnded()).toMatch(/^HTTP\/1\.1 403 HOST_DENIED\r\n[\s\S]*\}\}\n$/);
+      expect(client.error).toBeNull();
+      client.socket.destroy();
+    }
+  });
+});

@@ -32,12 +32,12 @@ const opaque: Use = async (port) => {
   client.send('hello');
   return client;
 };
-/** Sends a body for as long as the proxy takes it. */
+/** Sends a body for as long as the proxy takes it, but no more than what the kernels on the way may hold. */
 const upload: Use = async (port) => {
   const { client } = await connected(postern);
   const authority = `origin.test:${port}`;
   client.send(`POST http://${authority}/ HTTP/1.1\r\nHost: ${authority}\r\nContent-Length: 999999999\r\n\r\n`);
-  await sendUntilHeld(client, 'x'.repeat(256 * 1024), 100);
+  await sendUntilHeld(client, 'x'.repeat(256 * 1024), 32);
   return client;
 };
 
