@@ -9,7 +9,7 @@ import { loopback } from '../support/scene.ts';
 closeOpened();
 
 const CACHE = 20;
-const NAMES = 200;
+const NAMES = 100;
 const MINTED = 'postern_leaf_certificates_total{outcome="minted"}';
 const EVICTED = 'postern_leaf_certificates_total{outcome="evicted"}';
 
@@ -53,4 +53,4 @@ rules:
   expect(await flood(random('fine.test'), () => 'other.fine.test')).toBe(0);
   expect(await metric(postern, MINTED)).toBe(2 * NAMES);
   await metricBecomes(postern, 'postern_connections{side="client"}', 0);
-});
+}, 40_000);
