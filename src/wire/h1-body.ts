@@ -26,6 +26,8 @@ export class H1Body implements BodySource, WireOwner {
   #blocked = false;
   readonly #resume = (): void => {
     this.#blocked = false;
+    // Where the last bytes filled the sink nothing is left to arrive, and so nothing to wake for: the end has to be looked for.
+    this.onReadable();
     this.#wire.wake();
   };
 
