@@ -58,6 +58,8 @@ export async function dispatch(
     } catch (thrown) {
       flight.check();
       if (!(thrown instanceof ProxyError && thrown.retryable && route.repeatable)) throw thrown;
+      // The origin has ended its side alone. Nobody else knows of this connection any more.
+      route.pooled.wire.destroy();
     }
   }
   const startedMs = performance.now();

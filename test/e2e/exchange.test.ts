@@ -276,6 +276,25 @@ describe('when one side fails', () => {
     expect(origin.connections).toHaveLength(2);
   });
 
+  it('closes its side of the dead connection that another one took the place of', async () => {
+    const { origin, authority, tunnel } = await startScene();
+    const client = await tunnel();
+    client.send(get(authority, '/1'));
+    const first = await origin.next();
+    await first.until(/\r\n\r\n$/);
+    first.socket.write(OK);
+    await client.take(/ok$/);
+    // An end, and no reset: the other direction stays open until Postern ends it too.
+    first.socket.once('data', () => first.socket.end());
+    client.send(get(authority, '/2'));
+    const second = await origin.next();
+    await second.until(/GET \/2 /);
+    second.socket.write(OK);
+    await client.take(/ok$/);
+    await first.untilClosed();
+    expect(second.closed).toBe(false);
+  });
+
   it('relays an answer that comes before the whole request was sent, and closes', async () => {
     const { origin, authority, tunnel } = await startScene();
     const client = await tunnel();
