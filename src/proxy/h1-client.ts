@@ -39,6 +39,7 @@ export class H1Client implements WireOwner {
     this.wire = wire;
     this.#limits = limits;
     this.#cutter = new HeadCutter(limits);
+    wire.makeRoomFor(limits.headBytes);
   }
 
   /** True while no request is being served. */

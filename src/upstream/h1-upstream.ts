@@ -52,6 +52,7 @@ export class H1Upstream implements WireOwner {
     this.wire = wire;
     this.#limits = limits;
     this.#cutter = new HeadCutter(limits);
+    wire.makeRoomFor(limits.headBytes);
     this.ip = wire.socket.remoteAddress ?? '';
     this.address = `${this.ip.includes(':') ? `[${this.ip}]` : this.ip}:${wire.socket.remotePort ?? 0}`;
   }

@@ -17,7 +17,7 @@ export interface WireOwner {
 const LARGE_BYTES_MIN = 8 * 1024;
 /** Longest that a reset waits for what was written before it. */
 const RESET_MS = 800;
-/** Bytes that may lie unread before the socket is paused. One read brings up to 64 KiB. */
+/** Bytes that may lie unread before the socket is paused, if no larger head may come. One read brings up to 64 KiB. */
 const INBOX_BYTES_MAX = 64 * 1024;
 /** The smallest TLS record that a close_notify alert fits in (RFC 8446 section 5.2: header, two bytes, type, tag) is larger than this. */
 const CLOSE_NOTIFY_BYTES_MIN = 20;
@@ -44,6 +44,7 @@ export class Wire implements Deadline {
   /** `reset` was called: nothing more may be written, and nobody is told of anything. */
   resetting = false;
   #owner: WireOwner | null = null;
+  #inboxBytesMax = INBOX_BYTES_MAX;
   #paused = false;
   #noticesResets = false;
   #corked = false;
@@ -70,6 +71,11 @@ export class Wire implements Deadline {
     socket.on('drain', this.#listeners.drain);
     socket.on('close', this.#listeners.close);
     deadlines.add(this);
+  }
+
+  /** Lets a head of so many bytes arrive whole, and one byte more of a larger one, which must be seen to be larger. */
+  makeRoomFor(headBytes: number): void {
+    this.#inboxBytesMax = Math.max(INBOX_BYTES_MAX, headBytes + 1);
   }
 
   /** Makes `owner` the one that is told; null to keep bytes until somebody wants them. */
@@ -236,7 +242,7 @@ export class Wire implements Deadline {
   }
 
   #adjust(): void {
-    const full = this.inbox.length >= INBOX_BYTES_MAX;
+    const full = this.inbox.length >= this.#inboxBytesMax;
     if (full === this.#paused) return;
     this.#paused = full;
     if (full) this.socket.pause();

@@ -24,6 +24,32 @@ async function afterASecond(ending: () => Promise<unknown>): Promise<void> {
   expect(tookMs).toBeLessThan(2_500);
 }
 
+describe('the size of a head', () => {
+  const field = (bytes: number): string => `X-Large: ${'x'.repeat(bytes)}\r\n`;
+
+  it('may be more than is read at once, where the limit allows it, on both sides', async () => {
+    const large = `HTTP/1.1 200 OK\r\n${field(150_000)}Content-Length: 2\r\n\r\nok`;
+    const { origin, authority, tunnel } = await startScene({
+      limits: { head_bytes: '256KiB' },
+      origin: { onConnection: answering(large) },
+    });
+    const client = await tunnel();
+    client.send(get(authority, '/', field(200_000)));
+    expect(await client.take(/ok$/)).toBe(large);
+    expect(origin.connections[0]?.received).toContain(field(200_000));
+  });
+
+  it('is refused at the first byte over the limit, however the bytes before were read', async () => {
+    const { postern } = await startScene();
+    const client = await connectRaw(postern.proxyPort);
+    const begin = 'GET http://plain.test/ HTTP/1.1\r\nHost: plain.test\r\nX-Large: ';
+    client.send(begin + 'x'.repeat(64 * 1024 - begin.length));
+    // Whatever the reads before brought, this one makes it too large.
+    await new Promise((resolve) => client.socket.write('x', resolve));
+    await client.until(/^HTTP\/1\.1 431 HEADERS_TOO_LARGE\r\n/);
+  });
+});
+
 describe('the time for a request head', () => {
   it('is over for one that stops: 408, and the connection is closed', async () => {
     const { postern } = await startScene({ limits: { client_head: '1s' } });
