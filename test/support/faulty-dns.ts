@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import type { AddressInfo } from 'node:net';
 import { closeAfterTest } from './closing.ts';
-import { answerTo, readQuestion, TYPE_AAAA } from './dns.ts';
+import { answerTo, readQuestion, TYPE_AAAA } from './dns-message.ts';
 
 /** How a DNS server fails. `forged`: with the answer of another question; `half`: nothing for AAAA; `late`: when `release` is called. */
 export type DnsFault =
