@@ -122,11 +122,7 @@ async function startImage(originPort: number): Promise<Postern> {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const postern = new Postern(join(image, work), child);
-  closeAfterTest(postern, async () => {
-    if (postern.exitCode !== null) return;
-    child.kill('SIGKILL');
-    await new Promise((resolve) => child.once('close', resolve));
-  });
+  closeAfterTest(postern, () => postern.close());
   const port = (pattern: RegExp): Promise<number> =>
     postern.until(() => {
       const found = pattern.exec(postern.stderr)?.[1];

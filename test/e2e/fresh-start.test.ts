@@ -41,11 +41,7 @@ async function serveIn(folder: string): Promise<Postern> {
 
 function running(folder: string, child: ReturnType<typeof spawn>): Postern {
   const postern = new Postern(folder, child);
-  closeAfterTest(postern, async () => {
-    if (postern.exitCode !== null) return;
-    child.kill('SIGKILL');
-    await new Promise((resolve) => child.once('close', resolve));
-  });
+  closeAfterTest(postern, () => postern.close());
   return postern;
 }
 

@@ -252,7 +252,7 @@ describe('a host that echoes the credential', () => {
   });
 
   it('shows it where the rule says that it may, and answers pass untouched', async () => {
-    const scene = await startScene({ rule: 'scrub: false' });
+    const scene = await startScene({ rule: 'scrub: false', clientsMaySee: true });
     const [client, upstream] = await ask(scene, 'Accept-Encoding: dcb');
     expect(upstream.received).toContain('\r\nAccept-Encoding: dcb\r\n');
     const answer = withLength(SECRET, 'Content-Encoding: dcb');

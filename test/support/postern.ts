@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { closeAfterTest } from './closing.ts';
+import { clients, type Given, liveSinks, type Sink, sweep } from './sweep.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/postern.js', import.meta.url));
 
@@ -20,7 +21,17 @@ export interface PosternOptions {
   readonly descriptors?: number;
   /** The folder of another one that has ended, with what it left there; else a new one. */
   readonly folder?: string;
+  /** Options of Node's, for tests that look into the process. */
+  readonly nodeOptions?: readonly string[];
+  /** The test wants clients to be shown the secret: by `scrub: false`, or by an origin that disguises it. */
+  readonly clientsMaySee?: true;
 }
+
+interface RunOptions extends Required<Pick<PosternOptions, 'files' | 'env'>> {
+  readonly clientsMaySee: boolean;
+}
+
+const NOTHING_GIVEN: RunOptions = { files: {}, env: {}, clientsMaySee: false };
 
 export type AuditLine = Readonly<Record<string, unknown>>;
 
@@ -33,11 +44,18 @@ export class Postern {
   stdout = '';
   stderr = '';
   exitCode: number | null = null;
+  readonly #given: Given;
+  readonly #textsByPath: Map<string, string[]>;
+  readonly #clientsMaySee: boolean;
+  #sinks: readonly Sink[] = [];
   #waiting: (() => void)[] = [];
 
-  constructor(folder: string, child: ChildProcess) {
+  constructor(folder: string, child: ChildProcess, options: RunOptions = NOTHING_GIVEN) {
     this.folder = folder;
     this.child = child;
+    this.#textsByPath = new Map(Object.entries(options.files).map(([path, text]) => [path, [text]]));
+    this.#given = { folder, textsByPath: this.#textsByPath, env: options.env };
+    this.#clientsMaySee = options.clientsMaySee;
     child.stdout?.on('data', (bytes) => {
       this.stdout += bytes;
       this.#wake();
@@ -78,6 +96,7 @@ export class Postern {
   }
 
   write(path: string, text: string): void {
+    this.#textsByPath.set(path, [...(this.#textsByPath.get(path) ?? []), text]);
     writeIn(this.folder, path, text);
   }
 
@@ -103,9 +122,32 @@ export class Postern {
   }
 
   async stop(): Promise<number> {
+    await this.#look();
     this.child.kill('SIGTERM');
     while (this.exitCode === null) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     return this.exitCode;
+  }
+
+  /** Kills it if it still runs, and throws if it has put one of its secrets anywhere. */
+  async close(): Promise<void> {
+    await this.#look();
+    if (this.exitCode === null) {
+      this.child.kill('SIGKILL');
+      while (this.exitCode === null) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    const shown = this.#clientsMaySee ? [] : [...clients].map((client) => ({ name: 'a client', text: client.shown }));
+    const written = [
+      { name: 'audit (stdout)', text: latin1(this.stdout) },
+      { name: 'log (stderr)', text: latin1(this.stderr) },
+    ];
+    sweep(this.#given, [...written, ...this.#sinks, ...shown]);
+  }
+
+  /** Takes what can be seen only while it runs. */
+  async #look(): Promise<void> {
+    const { pid } = this.child;
+    if (this.exitCode !== null || this.child.killed || pid === undefined) return;
+    this.#sinks = [...this.#sinks, ...(await liveSinks(pid, this.adminPort, this.#given))];
   }
 
   #wake(): void {
@@ -131,35 +173,38 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
 
 /** Like `startPostern`, without waiting: for starts that are to fail. */
 export function launchPostern(options: PosternOptions): Postern {
-  const { policies, settings = {}, files = {}, env = {}, descriptors } = options;
+  const { env = {}, nodeOptions = [], descriptors, clientsMaySee = false } = options;
   const folder = options.folder ?? newFolder();
-  const listeners = { listen: { proxy: ['127.0.0.1:0'] }, admin: { listen: ['127.0.0.1:0'] } };
-  writeIn(folder, 'postern.yaml', stringify({ version: 1, ...listeners, ...settings }));
-  const texts = typeof policies === 'string' ? { 'test.yaml': policies } : policies;
   mkdirSync(join(folder, 'policies'), { recursive: true });
-  for (const [name, text] of Object.entries(texts)) writeIn(folder, `policies/${name}`, text);
+  const files = filesFor(options);
   for (const [path, text] of Object.entries(files)) writeIn(folder, path, text);
-  const command = [process.execPath, '--disable-sigusr1', PROGRAM, 'serve'];
+  const command = [process.execPath, '--disable-sigusr1', ...nodeOptions, PROGRAM, 'serve'];
   const limited = ['/bin/sh', '-c', `ulimit -n ${descriptors} && exec "$@"`, 'sh', ...command];
   const [program = '', ...args] = descriptors === undefined ? command : limited;
   const child = spawn(program, args, {
     cwd: folder,
     env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(nodeOptions.length === 0 ? [] : ['ipc' as const])],
   });
-  const postern = new Postern(folder, child);
-  closeAfterTest(postern, async () => {
-    if (postern.exitCode !== null) return;
-    child.kill('SIGKILL');
-    await new Promise((resolve) => child.once('close', resolve));
-  });
-  return postern;
+  return closeAfterTest(new Postern(folder, child, { files, env, clientsMaySee }), (postern) => postern.close());
 }
 
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'postern-test-'));
   return closeAfterTest(folder, () => rmSync(folder, { recursive: true, force: true }));
 }
+
+function filesFor({ policies, settings = {}, files = {} }: PosternOptions): Readonly<Record<string, string>> {
+  const listeners = { listen: { proxy: ['127.0.0.1:0'] }, admin: { listen: ['127.0.0.1:0'] } };
+  const texts = typeof policies === 'string' ? { 'test.yaml': policies } : policies;
+  return {
+    'postern.yaml': stringify({ version: 1, ...listeners, ...settings }),
+    ...Object.fromEntries(Object.entries(texts).map(([name, text]) => [`policies/${name}`, text])),
+    ...files,
+  };
+}
+
+const latin1 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
 function writeIn(folder: string, path: string, text: string): void {
   const file = join(folder, path);

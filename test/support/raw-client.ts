@@ -1,11 +1,17 @@
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { closeAfterTest } from './closing.ts';
+import { clients } from './sweep.ts';
+
+/** Of what a client was shown, so much is kept to be searched for secrets. */
+const SHOWN_BYTES_MAX = 4 * 1024 * 1024;
 
 /** A client that sends what it is told and shows what comes, one character a byte. It knows no HTTP. */
 export class RawClient {
   socket: Socket;
   received = '';
+  /** Everything that was received, also what was taken; on TLS as it was read. */
+  shown = '';
   ended = false;
   closed = false;
   error: Error | null = null;
@@ -13,6 +19,7 @@ export class RawClient {
 
   constructor(socket: Socket) {
     this.socket = socket;
+    clients.add(this);
     this.#listen();
   }
 
@@ -78,7 +85,9 @@ export class RawClient {
       this.error = error;
     });
     this.socket.on('data', (bytes) => {
-      this.received += bytes.toString('latin1');
+      const text = bytes.toString('latin1');
+      this.received += text;
+      if (this.shown.length < SHOWN_BYTES_MAX) this.shown += text;
       wake();
     });
     this.socket.on('end', () => {

@@ -1,0 +1,171 @@
+import { createPrivateKey } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { get } from 'node:http';
+import { dirname, join, relative, resolve } from 'node:path';
+import { formsIn, VALUE_BYTES_MIN } from './canary.ts';
+
+/** Longest wait for an answer of the admin listener: a run may be starved on purpose. */
+const ADMIN_MS = 500;
+
+/** Somewhere that a run has put bytes, as one character a byte. */
+export interface Sink {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What a test has given to a run: file texts by path, every one that ever stood there, and environment variables. */
+export interface Given {
+  readonly folder: string;
+  readonly textsByPath: ReadonlyMap<string, readonly string[]>;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** How many runs were swept since it was last taken, how many of them while they ran, and what was searched for where. */
+let tally = { runs: 0, live: 0, values: 0, sinks: 0, ms: 0 };
+
+export function takeTally(): typeof tally {
+  const taken = tally;
+  tally = { runs: 0, live: 0, values: 0, sinks: 0, ms: 0 };
+  return taken;
+}
+
+/** Bytes that clients of the test at hand were shown. */
+export const clients = new Set<{ readonly shown: string }>();
+
+/** Every value that the run was told to keep: what policies and settings name as `file` or `env`, and the key of the CA. */
+export function secretsOf({ folder, textsByPath, env }: Given): readonly Buffer[] {
+  const texts = [...secretPaths({ folder, textsByPath })].flatMap((path) => [
+    ...(textsByPath.get(relative(folder, path)) ?? []),
+    ...(existsSync(path) ? [readFileSync(path, 'utf8')] : []),
+  ]);
+  const variables = named(textsByPath, /\benv:\s*["']?(\w+)/g).map(({ name }) => env[name] ?? '');
+  // A file with several lines is refused, and none of them may be quoted in saying so.
+  const values = new Set([...texts, ...variables].flatMap((text) => text.split(/[\r\n\0]+/)));
+  const bytes = [...values].map((value) => Buffer.from(value, 'utf8'));
+  return [...bytes, ...keyValues(folder)].filter(({ length }) => length >= VALUE_BYTES_MIN);
+}
+
+function secretPaths({ folder, textsByPath }: Pick<Given, 'folder' | 'textsByPath'>): ReadonlySet<string> {
+  const references = named(textsByPath, /\bfile:\s*["']?([^\s,}\]"']+)/g);
+  return new Set(references.map(({ path, name }) => resolve(folder, dirname(path), name)));
+}
+
+function named(
+  textsByPath: Given['textsByPath'],
+  pattern: RegExp,
+): readonly { readonly path: string; readonly name: string }[] {
+  return [...textsByPath]
+    .filter(([path]) => path.endsWith('.yaml'))
+    .flatMap(([path, texts]) =>
+      texts.flatMap((text) => [...text.matchAll(pattern)].map(([, name = '']) => ({ path, name }))),
+    );
+}
+
+const KEY_FILE = 'certs/ca-key.pem';
+
+/** The private number of the CA, and a line of its file: the first one is the same for every key. */
+function keyValues(folder: string): readonly Buffer[] {
+  const path = join(folder, KEY_FILE);
+  if (!existsSync(path)) return [];
+  const pem = readFileSync(path, 'utf8');
+  try {
+    const { d = '' } = createPrivateKey(pem).export({ format: 'jwk' });
+    return [Buffer.from(d, 'base64url'), Buffer.from(pem.split('\n')[2] ?? '')];
+  } catch {
+    // A test has damaged it.
+    return [];
+  }
+}
+
+/** What can be seen of the process only while it runs. */
+export async function liveSinks(pid: number, adminPort: number, { env }: Given): Promise<readonly Sink[]> {
+  const process = processSinks(pid, env);
+  if (process.length === 0 || adminPort === 0) return process;
+  const paths = ['/metrics', '/v1/status', '/healthz', '/readyz', '/v1/sandboxes', '/nothing'];
+  const answers = await Promise.all(paths.map((path) => answerOf(adminPort, path)));
+  const shown = answers.filter((text) => text !== null);
+  if (shown.length === paths.length) tally.live++;
+  return [...process, { name: 'answers of the admin listener', text: shown.join('\n') }];
+}
+
+/** The environment as the process got it, but for the variables that the test gave it; its command line; its children. */
+function processSinks(pid: number, env: Readonly<Record<string, string>>): readonly Sink[] {
+  try {
+    const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+    const others = environment.filter((entry) => !(entry.slice(0, entry.indexOf('=')) in env));
+    const children = readdirSync(`/proc/${pid}/task`)
+      .map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'))
+      .join('')
+      .trim();
+    // What a child inherits could not be taken back.
+    if (children !== '') throw new ChildrenError(children);
+    return [
+      { name: 'environment', text: others.join('\n') },
+      { name: 'command line', text: readFileSync(`/proc/${pid}/cmdline`, 'latin1') },
+    ];
+  } catch (error) {
+    if (error instanceof ChildrenError) throw error;
+    return [];
+  }
+}
+
+class ChildrenError extends Error {
+  constructor(children: string) {
+    super(`postern has child processes: ${children}`);
+  }
+}
+
+function answerOf(port: number, path: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    const asking = get({ port, path, agent: false, timeout: ADMIN_MS }, (answer) => {
+      let text = JSON.stringify(answer.rawHeaders);
+      answer.setEncoding('latin1');
+      answer.on('data', (part: string) => {
+        text += part;
+      });
+      answer.on('close', () => resolve(text));
+    });
+    asking.on('timeout', () => asking.destroy());
+    asking.on('error', () => resolve(null));
+  });
+}
+
+/** Every file of the run's folder that the test has not put there as it stands. */
+function* fileSinks({ folder, textsByPath }: Given): Iterable<Sink> {
+  const secrets = new Set([...secretPaths({ folder, textsByPath })].flatMap((path) => [path, realPathOf(path)]));
+  for (const path of filesUnder(folder)) {
+    if (secrets.has(path) || secrets.has(realPathOf(path)) || path === join(folder, KEY_FILE)) continue;
+    const text = readFileSync(path, 'latin1');
+    const name = relative(folder, path);
+    const given = textsByPath.get(name) ?? [];
+    if (!given.some((each) => Buffer.from(each).toString('latin1') === text)) yield { name: `file ${name}`, text };
+  }
+}
+
+function realPathOf(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
+}
+
+function* filesUnder(folder: string): Iterable<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesUnder(path);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+/** Throws if a secret of the run is in any of the sinks or in a file, naming the place and the form, never the value. */
+export function sweep(given: Given, sinks: readonly Sink[]): void {
+  const startedMs = performance.now();
+  const values = secretsOf(given);
+  const all = [...sinks, ...fileSinks(given)];
+  const found = all.flatMap(({ name, text }) => {
+    const forms = formsIn(text, values);
+    return forms.length === 0 ? [] : [`${name} (${forms.join(', ')})`];
+  });
+  tally.runs++;
+  tally.values += values.length;
+  tally.sinks += all.length;
+  tally.ms += performance.now() - startedMs;
+  if (found.length > 0) throw new Error(`a secret of the run is in: ${found.join('; ')}`);
+}
