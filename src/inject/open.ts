@@ -22,32 +22,45 @@ export interface Additions {
   readonly secrets: readonly string[];
 }
 
-/** The additions of a plan with the vault that they were opened from: made once a generation, not once a request. */
-const openedByPlan = new WeakMap<Plan, { readonly vault: Vault; readonly additions: Additions }>();
+/** What was opened from one vault. It goes with the vault, whoever keeps the plans: a value that was rotated away must not stay. */
+interface Opened {
+  readonly additionsByPlan: Map<Plan, Additions>;
+  /** By the names of the secrets: one list a host. */
+  readonly needlesByNames: Map<readonly string[], Needles | null>;
+}
 
-/** What a plan adds, opened from this vault. Throws `SECRET_UNAVAILABLE` if one of its secrets could not be had. */
+const openedByVault = new WeakMap<Vault, Opened>();
+
+function openedFrom(vault: Vault): Opened {
+  const known = openedByVault.get(vault);
+  if (known !== undefined) return known;
+  const opened: Opened = { additionsByPlan: new Map(), needlesByNames: new Map() };
+  openedByVault.set(vault, opened);
+  return opened;
+}
+
+/** What a plan adds, opened from this vault: made once, not once a request. Throws `SECRET_UNAVAILABLE` if one of its secrets could not be had. */
 export function additionsOf(plan: Plan, vault: Vault): Additions {
-  const known = openedByPlan.get(plan);
-  if (known?.vault === vault) return known.additions;
+  const { additionsByPlan } = openedFrom(vault);
+  const known = additionsByPlan.get(plan);
+  if (known !== undefined) return known;
   const additions = openAdditions(plan, vault);
-  openedByPlan.set(plan, { vault, additions });
+  additionsByPlan.set(plan, additions);
   return additions;
 }
 
-/** What to look for in answers, by the names of the secrets (one list a host) with the vault that they were opened from. */
-const needlesByNames = new WeakMap<readonly string[], { readonly vault: Vault; readonly needles: Needles | null }>();
-
-/** The secrets that the plan masks in the answer, ready to be looked for; null if there are none. Made once a generation and host. */
+/** The secrets that the plan masks in the answer, ready to be looked for; null if there are none. Made once for a host and vault. */
 export function needlesFor({ masked }: Plan, vault: Vault): Needles | null {
   if (masked.length === 0) return null;
+  const { needlesByNames } = openedFrom(vault);
   const known = needlesByNames.get(masked);
-  if (known?.vault === vault) return known.needles;
+  if (known !== undefined) return known;
   const values = masked.flatMap((name) => {
     const secret = vault.get(name);
     return secret instanceof Secret ? [secret.open()] : [];
   });
   const needles = needlesOf(values);
-  needlesByNames.set(masked, { vault, needles });
+  needlesByNames.set(masked, needles);
   return needles;
 }
 

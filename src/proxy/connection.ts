@@ -86,6 +86,7 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
   }
 
   judge(next: Snapshot): ProxyError | null {
+    if (this.#passage !== null) this.#passage.standing = null;
     if (this.#opaque !== null) return this.#opaque.judge(next);
     if (this.#flight === null || this.#passage === null) return null;
     return judgeFlight(this.#flight, this.#passage, next);

@@ -59,7 +59,7 @@ async function serveInside(
 ): Promise<number> {
   const silence: OpaqueRun = { judge: () => null, cut: () => wire.destroy(), drain: () => wire.destroy() };
   connection.runs(silence);
-  const speech = await firstBytes(wire, opening.snapshot.settings.limits.clientHeadMs, detect);
+  const speech = await firstBytes(wire, opening.ground.settings.limits.clientHeadMs, detect);
   connection.runs(null);
   if (speech === null) {
     wire.destroy();
@@ -83,8 +83,8 @@ async function serveInside(
   });
 }
 
-function tunnelFor(scheme: Scheme, { host, port }: Opening, tls: string | null): TunnelTarget {
-  return { scheme, host, port, hostField: hostFieldOf({ scheme, host, port }), tls };
+function tunnelFor(scheme: Scheme, { host, port, sandbox }: Opening, tls: string | null): TunnelTarget {
+  return { scheme, host, port, hostField: hostFieldOf({ scheme, host, port }), tls, sandbox };
 }
 
 /** TLS or HTTP, by what is spoken and never by the port (SEMANTICS.md 1). */
@@ -119,8 +119,8 @@ export const protocolDenied = (reason: string): ProxyError =>
 const ALPN_H1 = ['http/1.1', 'http/1.0'];
 
 /** Ends the client's TLS with a leaf for the authority, which the policy allowed before. */
-function handshake(wire: Wire, { host, snapshot }: Opening): Promise<Wire> {
-  const secureContext = snapshot.leaves.contextFor(host);
+function handshake(wire: Wire, { host, ground }: Opening): Promise<Wire> {
+  const secureContext = ground.leaves.contextFor(host);
   const raw = wire.socket;
   wire.release();
   const socket = new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: ALPN_H1 });
@@ -140,7 +140,7 @@ function handshake(wire: Wire, { host, snapshot }: Opening): Promise<Wire> {
       onGone: () => fail('the client broke off the TLS handshake; does it trust the CA?'),
       onDeadline: () => fail('the client did not finish the TLS handshake in time'),
     });
-    secure.expireIn(snapshot.settings.limits.tlsMs);
+    secure.expireIn(ground.settings.limits.tlsMs);
     socket.once('secure', () => {
       secure.give(null);
       secure.expireNever();

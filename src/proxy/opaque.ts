@@ -42,7 +42,7 @@ export async function openOpaque(
   noteDecision(opening, record);
   const { decision, sandbox } = opening;
   const rule = decision.kind === 'opaque' ? decision.rule : null;
-  const allowance = tunnelWithinLimits(rule, sandbox.name, connection.services, record);
+  const allowance = tunnelWithinLimits(rule, sandbox, connection.services, record);
   try {
     return await runOpaque({ opening, client, passage, connection, record, allowance });
   } finally {
@@ -76,7 +76,7 @@ async function runOpaque({ opening, client, passage, connection, record, allowan
     record.status = 200;
     if (opening.decision.kind === 'opaque') await checkHello(client.wire, opening);
     const end = await relayRaw(client.wire, upstream, {
-      idleMs: opening.snapshot.settings.limits.tunnelIdleMs,
+      idleMs: opening.ground.settings.limits.tunnelIdleMs,
       onBytesOut: (count) => {
         const over = allowance?.spend(count, 'relay') ?? null;
         if (over !== null) return run.cut(over);
@@ -114,13 +114,13 @@ function noteDecision({ decision }: Opening, record: ExchangeRecord): void {
 }
 
 async function connect(opening: Opening, client: H1Client, pool: Pool, record: ExchangeRecord): Promise<Wire> {
-  const { snapshot, host, port } = opening;
-  const addresses = await judgedAddresses(destinationOf(opening), snapshot.resolver, snapshot.addresses);
-  const { limits } = snapshot.settings;
+  const { ground, host, port } = opening;
+  const addresses = await judgedAddresses(destinationOf(opening), ground.resolver, ground.addresses);
+  const { limits } = ground.settings;
   const abort = new AbortController();
   client.onAbort(() => abort.abort());
   const { signal } = abort;
-  const options = { ...limits, context: snapshot.upstreamContext, session: null, onSession: () => {}, signal };
+  const options = { ...limits, context: ground.upstreamContext, session: null, onSession: () => {}, signal };
   const dialling = pool.counted(() => dial({ scheme: 'tcp', host, port, addresses }, options));
   const { socket } = await dialling.catch((error: unknown) => {
     throw clientLeft(client.wire) ?? error;
@@ -130,12 +130,12 @@ async function connect(opening: Opening, client: H1Client, pool: Pool, record: E
 }
 
 /** A swap while the tunnel was decided and dialled found nothing open to judge. */
-const judgedSince = ({ snapshot }: Opening, run: OpaqueRun, current: Snapshot): ProxyError | null =>
-  snapshot === current ? null : run.judge(current);
+const judgedSince = ({ ground }: Opening, run: OpaqueRun, current: Snapshot): ProxyError | null =>
+  ground.generation === current.generation ? null : run.judge(current);
 
 /** A passthrough tunnel takes a ClientHello whose SNI is the authority and nothing else, so that a name of the list cannot front another. */
 async function checkHello(wire: Wire, opening: Opening): Promise<void> {
-  const reading = await firstBytes(wire, opening.snapshot.settings.limits.clientHeadMs, (bytes) => {
+  const reading = await firstBytes(wire, opening.ground.settings.limits.clientHeadMs, (bytes) => {
     const seen = readClientHello(bytes);
     return seen.kind === 'need-more' ? null : seen;
   });
@@ -165,7 +165,7 @@ class OpaqueTunnel implements OpaqueRun {
   judge(next: Snapshot): ProxyError | null {
     const { host, port, sandbox, decision } = this.#opening;
     try {
-      const policy = policyAgain(this.#passage, next, sandbox.name);
+      const policy = policyAgain(this.#passage, next, sandbox);
       const again = decideTunnel(policy, host, port, 'connect');
       if (again.kind === 'deny') return denied(again);
       if (again.kind === 'named-inside' || again.kind !== decision.kind) {

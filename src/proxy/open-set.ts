@@ -5,7 +5,7 @@ import type { Snapshot } from '../runtime/snapshot.ts';
 export interface OpenConnection {
   /** The sandbox it was counted for; null before that is known. */
   readonly sandbox: string | null;
-  /** Judges what runs now under another generation; null if it may go on. */
+  /** Judges what runs now under another generation, and lets go of the one before; null if it may go on. */
   judge(next: Snapshot): ProxyError | null;
   /** Ends it: what runs gets this error as its answer or its end. */
   cut(error: ProxyError): void;

@@ -1,19 +1,33 @@
 import { ProxyError } from '../errors.ts';
 import { responseHeadText } from '../http1/write.ts';
+import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { TunnelDecision } from '../policy/decision.ts';
-import type { Sandbox, Snapshot } from '../runtime/snapshot.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Destination } from '../upstream/judge.ts';
 import type { Wire } from '../wire/wire.ts';
 import type { CountedConnection } from './admit.ts';
 import type { Entrance, Passage } from './passage.ts';
-import { policyOf } from './standing.ts';
+
+/**
+ * What a tunnel needs of the generation that it was opened under. It is kept as long as the tunnel is open, for hours, so nothing of a secret
+ * is in it: no vault, no token.
+ */
+export type Ground = Pick<
+  Snapshot,
+  'generation' | 'settings' | 'addresses' | 'resolver' | 'upstreamContext' | 'leaves'
+>;
+
+export function groundOf({ generation, settings, addresses, resolver, upstreamContext, leaves }: Snapshot): Ground {
+  return { generation, settings, addresses, resolver, upstreamContext, leaves };
+}
 
 /** A CONNECT that was read. */
 export interface Asked {
   readonly host: string;
   readonly port: number;
-  readonly snapshot: Snapshot;
-  readonly sandbox: Sandbox;
+  readonly ground: Ground;
+  readonly sandbox: string;
+  readonly policy: CompiledPolicy;
 }
 
 /** What the policy makes of it. `host` is the name that counts, which is the one inside where the authority is an unnamed address. */
@@ -40,8 +54,8 @@ export interface TunnelConnection extends CountedConnection {
 }
 
 /** Who wants to go where, for judging its addresses. */
-export function destinationOf({ host, port, sandbox, decision }: Opening): Destination {
-  return { host, port, claim: decision.claim, policy: policyOf(sandbox) };
+export function destinationOf({ host, port, policy, decision }: Opening): Destination {
+  return { host, port, claim: decision.claim, policy };
 }
 
 /** The answer that opens a tunnel. RFC 9110 section 9.3.6 forbids Content-Length and Transfer-Encoding in it. */

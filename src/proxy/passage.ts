@@ -26,6 +26,8 @@ export interface TunnelTarget {
   readonly hostField: string;
   /** The client's TLS version, or null for HTTP inside the tunnel. */
   readonly tls: string | null;
+  /** The sandbox that opened it. */
+  readonly sandbox: string;
 }
 
 /**
@@ -38,6 +40,7 @@ export interface Passage {
   readonly tunnel: TunnelTarget | null;
   /** The evidence that identified the connection; on plain HTTP each request brings its own credentials. */
   evidence: ClientEvidence;
+  /** Null until a request asks: a connection that waits must not keep a generation, and the secrets in it, alive. */
   standing: Standing | null;
 }
 

@@ -58,7 +58,7 @@ function tunnelStanding(passage: Passage, tunnel: TunnelTarget, services: Servic
   const known = passage.standing;
   if (known !== null && known.snapshot === snapshot) return known;
   const sandbox = identify(snapshot, passage.evidence);
-  if (known !== null && known.sandbox.name !== sandbox.name) {
+  if (sandbox.name !== tunnel.sandbox) {
     const reason = 'the client is another sandbox than when it opened this tunnel';
     throw new ProxyError('IDENTITY_CONFLICT', { stage: 'identify', side: 'client', reason });
   }

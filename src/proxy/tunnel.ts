@@ -15,7 +15,7 @@ import { firstBytes } from './first-bytes.ts';
 import type { H1Client, H1Request } from './h1-client.ts';
 import { intercept } from './intercept.ts';
 import { openOpaque } from './opaque.ts';
-import { type Asked, destinationOf, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
+import { type Asked, destinationOf, groundOf, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
 import type { Passage } from './passage.ts';
 import { noteFailure, openRecord } from './record.ts';
 import { errorBody, refusedConnect } from './reply.ts';
@@ -39,7 +39,7 @@ export async function tunnel(
     const opening = await decideOpening(asked, client, record);
     if (opening.decision.kind !== 'intercept') return await openOpaque(opening, client, passage, connection, record);
     // Judged before the 200, so that a refused address is an answer to CONNECT and not a tunnel that breaks.
-    await judgedAddresses(destinationOf(opening), opening.snapshot.resolver, opening.snapshot.addresses);
+    await judgedAddresses(destinationOf(opening), opening.ground.resolver, opening.ground.addresses);
     return await intercept(opening, client, passage, connection, record);
   } catch (thrown) {
     const error = toProxyError(thrown, 'tunnel');
@@ -69,12 +69,14 @@ function readConnect(
   const sandbox = identify(snapshot, passage.evidence);
   record.sandbox = sandbox.name;
   admit(connection, sandbox.name);
-  return { host, port, snapshot, sandbox };
+  // Plain requests before it have left what they knew, and the tunnel will outlive it.
+  passage.standing = null;
+  return { host, port, ground: groundOf(snapshot), sandbox: sandbox.name, policy: policyOf(sandbox) };
 }
 
 /** How the connection is read. An address that nothing names is judged by the name inside, for which the tunnel must be open. */
 async function decideOpening(asked: Asked, client: H1Client, record: ExchangeRecord): Promise<Opening> {
-  const policy = policyOf(asked.sandbox);
+  const { policy } = asked;
   let place = { host: asked.host, port: asked.port, opened: false };
   let decision = decideTunnel(policy, asked.host, asked.port, 'connect');
   if (decision.kind === 'named-inside') {
@@ -94,8 +96,8 @@ async function decideOpening(asked: Asked, client: H1Client, record: ExchangeRec
 }
 
 /** The SNI of a tunnel to an address (SEMANTICS.md 1). */
-async function nameInside(wire: Wire, { snapshot }: Asked): Promise<string> {
-  const reading = await firstBytes(wire, snapshot.settings.limits.clientHeadMs, (bytes) => {
+async function nameInside(wire: Wire, { ground }: Asked): Promise<string> {
+  const reading = await firstBytes(wire, ground.settings.limits.clientHeadMs, (bytes) => {
     const seen = readClientHello(bytes);
     return seen.kind === 'need-more' ? null : seen;
   });

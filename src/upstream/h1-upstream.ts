@@ -117,6 +117,8 @@ export class H1Upstream implements WireOwner {
     }
     const settle = this.#settle;
     this.#settle = null;
+    // What an idle connection last carried must not stay alive with it.
+    this.#awaiting = null;
     this.wire.give(null);
     const body = framing.kind === 'none' ? null : new H1Body(this.wire, bodyReader(framing, this.#limits), FAULTS);
     settle?.resolve({ head, framing, body });
