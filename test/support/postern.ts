@@ -48,6 +48,7 @@ export class Postern {
   readonly #textsByPath: Map<string, string[]>;
   readonly #clientsMaySee: boolean;
   #sinks: readonly Sink[] = [];
+  #isSwept = false;
   #waiting: (() => void)[] = [];
 
   constructor(folder: string, child: ChildProcess, options: RunOptions = NOTHING_GIVEN) {
@@ -130,11 +131,14 @@ export class Postern {
 
   /** Kills it if it still runs, and throws if it has put one of its secrets anywhere. */
   async close(): Promise<void> {
-    await this.#look();
-    if (this.exitCode === null) {
+    try {
+      await this.#look();
+    } finally {
       this.child.kill('SIGKILL');
       while (this.exitCode === null) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+    if (this.#isSwept) return;
+    this.#isSwept = true;
     const shown = this.#clientsMaySee ? [] : [...clients].map((client) => ({ name: 'a client', text: client.shown }));
     const written = [
       { name: 'audit (stdout)', text: latin1(this.stdout) },

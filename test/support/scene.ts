@@ -56,6 +56,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     policies,
     ...base,
     ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.nodeOptions === undefined ? {} : { nodeOptions: options.nodeOptions }),
     ...(options.clientsMaySee === undefined ? {} : { clientsMaySee: options.clientsMaySee }),
     settings: { ...base.settings, ...options.settings },
     files: { ...base.files, ...options.files },
