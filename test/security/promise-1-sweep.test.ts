@@ -71,7 +71,7 @@ describe('the sweep at the end of a run', () => {
       /answers of the admin listener \(plain/,
       /command line \(plain/,
       /file certs\/left-behind \(base64 at offset 2/,
-      /a client \(plain/,
+      /what clients got \(plain/,
     ])
       expect(text).toMatch(place);
     expect(formsIn(text, [Buffer.from(SECRET)])).toEqual([]);

@@ -59,15 +59,19 @@ const DECODINGS: readonly (readonly [name: string, decode: (text: string) => str
 const fromHex = (hex: string | undefined): string =>
   hex === undefined ? '' : String.fromCharCode(Number.parseInt(hex, 16));
 
-/** The names of the forms in which any of the values stands in the text. */
-export function formsIn(text: string, values: readonly Buffer[]): readonly string[] {
-  const found = new Set<string>();
-  for (const value of values)
-    for (const { name, text: form } of formsOf(value)) if (text.includes(form)) found.add(name);
-  for (const [name, decode] of DECODINGS) {
-    if (!/[%\\]/.test(text)) break;
-    const decoded = decode(text);
-    if (decoded !== text && values.some((value) => decoded.includes(value.toString('latin1')))) found.add(name);
-  }
-  return [...found];
+/** A search for these values, that answers with the names of the forms in which any of them stands in a text. */
+export function searchFor(values: readonly Buffer[]): (text: string) => readonly string[] {
+  const forms = values.flatMap(formsOf);
+  const plain = values.map((value) => value.toString('latin1'));
+  return (text) => {
+    const found = forms.filter((form) => text.includes(form.text)).map(({ name }) => name);
+    const decoded = /[%\\]/.test(text) ? DECODINGS : [];
+    for (const [name, decode] of decoded) {
+      const other = decode(text);
+      if (other !== text && plain.some((value) => other.includes(value))) found.push(name);
+    }
+    return [...new Set(found)];
+  };
 }
+
+export const formsIn = (text: string, values: readonly Buffer[]): readonly string[] => searchFor(values)(text);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -97,8 +97,15 @@ export class Postern {
   }
 
   write(path: string, text: string): void {
-    this.#textsByPath.set(path, [...(this.#textsByPath.get(path) ?? []), text]);
+    this.#note(path, text);
     writeIn(this.folder, path, text);
+  }
+
+  /** Replaces a file by another, as editors and secret managers do. */
+  replace(path: string, text: string): void {
+    this.#note(path, text);
+    writeIn(this.folder, `${path}.next`, text);
+    renameSync(join(this.folder, `${path}.next`), join(this.folder, path));
   }
 
   /** Waits until `find` answers something else than undefined; asked again whenever the program wrote something. */
@@ -139,12 +146,13 @@ export class Postern {
     }
     if (this.#isSwept) return;
     this.#isSwept = true;
-    const shown = this.#clientsMaySee ? [] : [...clients].map((client) => ({ name: 'a client', text: client.shown }));
+    const shown = this.#clientsMaySee ? '' : [...clients].map((client) => client.shown).join('\n');
     const written = [
       { name: 'audit (stdout)', text: latin1(this.stdout) },
       { name: 'log (stderr)', text: latin1(this.stderr) },
+      { name: 'what clients got', text: shown },
     ];
-    sweep(this.#given, [...written, ...this.#sinks, ...shown]);
+    sweep(this.#given, [...written, ...this.#sinks]);
   }
 
   /** Takes what can be seen only while it runs. */
@@ -152,6 +160,11 @@ export class Postern {
     const { pid } = this.child;
     if (this.exitCode !== null || this.child.killed || pid === undefined) return;
     this.#sinks = [...this.#sinks, ...(await liveSinks(pid, this.adminPort, this.#given))];
+  }
+
+  /** What stood in a file is searched for at the end. */
+  #note(path: string, text: string): void {
+    this.#textsByPath.set(path, [...(this.#textsByPath.get(path) ?? []), text]);
   }
 
   #wake(): void {

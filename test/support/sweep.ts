@@ -2,7 +2,7 @@ import { createPrivateKey } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join, relative, resolve } from 'node:path';
-import { formsIn, VALUE_BYTES_MIN } from './canary.ts';
+import { searchFor, VALUE_BYTES_MIN } from './canary.ts';
 
 /** Longest wait for an answer of the admin listener: a run may be starved on purpose. */
 const ADMIN_MS = 500;
@@ -158,9 +158,10 @@ function* filesUnder(folder: string): Iterable<string> {
 export function sweep(given: Given, sinks: readonly Sink[]): void {
   const startedMs = performance.now();
   const values = secretsOf(given);
+  const search = searchFor(values);
   const all = [...sinks, ...fileSinks(given)];
   const found = all.flatMap(({ name, text }) => {
-    const forms = formsIn(text, values);
+    const forms = search(text);
     return forms.length === 0 ? [] : [`${name} (${forms.join(', ')})`];
   });
   tally.runs++;
