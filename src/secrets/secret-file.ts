@@ -1,5 +1,6 @@
 import { constants, type Stats } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { errorCode } from '../errors.ts';
 
 const BYTES_MAX = 64 * 1024;
@@ -15,18 +16,24 @@ export type FileReading =
  * change between. Never throws.
  */
 export async function readSecretFile(path: string, strict: boolean): Promise<FileReading> {
+  // One byte more than allowed tells a file that grew since `stat`.
+  const bytes = Buffer.alloc(BYTES_MAX + 1);
   try {
     // Without O_NONBLOCK, opening a FIFO waits for a writer, and the reload with it.
     await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await handle.stat();
-    const refusal = refusalOf(stats, strict);
+    const refusal = refusalOf(stats);
     if (refusal !== null) return { ok: false, why: refusal };
-    // One byte more than allowed tells a file that grew since `stat`.
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(BYTES_MAX + 1), 0, BYTES_MAX + 1, 0);
+    const doubt = isReadableByOthers(stats) ? READABLE : (await isReplaceableByOthers(path)) ? REPLACEABLE : null;
+    if (strict && doubt !== null) return { ok: false, why: `the file ${doubt.what}; ${doubt.fix}` };
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
     if (bytesRead > BYTES_MAX) return { ok: false, why: tooLarge };
-    return textOf(buffer.subarray(0, bytesRead), isReadableByOthers(stats) ? `${path} can be read by others` : null);
+    return textOf(bytes.subarray(0, bytesRead), doubt === null ? null : `${path} ${doubt.what}`);
   } catch (error) {
     return { ok: false, why: REASON_BY_CODE.get(errorCode(error)) ?? `the file cannot be read (${errorCode(error)})` };
+  } finally {
+    // The collector frees memory as it is.
+    bytes.fill(0);
   }
 }
 
@@ -40,12 +47,23 @@ const REASON_BY_CODE: ReadonlyMap<string, string> = new Map([
   ['EISDIR', 'the file is not a regular file'],
 ]);
 
+const READABLE = { what: 'can be read by others', fix: 'run chmod o-r on it' };
+const REPLACEABLE = {
+  what: 'is in a folder that others can write to, who can so replace it',
+  fix: 'run chmod o-w on the folder',
+};
+
 const isReadableByOthers = (stats: Stats): boolean => (stats.mode & 0o004) !== 0;
 
-function refusalOf(stats: Stats, strict: boolean): string | null {
+/** Whoever can write to a folder can put another file in the place of any in it; with the sticky bit, of none but their own (/tmp, Kubernetes). */
+async function isReplaceableByOthers(path: string): Promise<boolean> {
+  const { mode } = await stat(dirname(await realpath(path)));
+  return (mode & 0o002) !== 0 && (mode & 0o1000) === 0;
+}
+
+function refusalOf(stats: Stats): string | null {
   if (!stats.isFile()) return 'the file is not a regular file';
   if ((stats.mode & 0o002) !== 0) return 'the file can be written by others; run chmod o-w on it';
-  if (strict && isReadableByOthers(stats)) return 'the file can be read by others; run chmod o-r on it';
   return stats.size > BYTES_MAX ? tooLarge : null;
 }
 

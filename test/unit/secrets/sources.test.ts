@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SecretSource } from '../../../src/policy/model.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { isSame, type Reading, readSources, sourceKey } from '../../../src/secrets/sources.ts';
@@ -24,6 +26,9 @@ function file(bytes: string | Buffer, mode = 0o600): SecretSource {
   chmodSync(path, mode);
   return { kind: 'file', path };
 }
+
+/** The user that has nothing, on every Linux. */
+const NOBODY = 65534;
 
 describe('a secret in a file', () => {
   it.each([
@@ -80,18 +85,53 @@ describe('a secret in a file', () => {
     expect(isValue(await read({ kind: 'file', path }), 'value')).toBe(true);
   });
 
-  it('is unavailable, at once, where there is no file, a folder, a pipe or a loop of links', async () => {
+  it('is unavailable if this process may not read it', async () => {
+    const source = file('value', 0o000);
+    const isRoot = process.geteuid?.() === 0;
+    try {
+      if (isRoot) process.seteuid?.(NOBODY);
+      expect(whyNot(await read(source))).toBe('the file may not be read by this process');
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
+  });
+
+  it.each([
+    [0o700, false, null],
+    [0o777, false, 'warning'],
+    [0o777, true, 'the file is in a folder that others can write to'],
+    // As /tmp and the volumes of Kubernetes are: nobody can replace what is another's.
+    [0o1777, true, null],
+  ] as const)('in a folder with mode %o and strict_files %j gives: %s', async (mode, strict, expected) => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'secret'), 'value', { mode: 0o600 });
+    chmodSync(folder, mode);
+    // The folder of the file counts, not that of a link to it.
+    const link = join(temporaryFolder(), 'link');
+    symlinkSync(join(folder, 'secret'), link);
+    for (const path of [join(folder, 'secret'), link]) {
+      const reading = await read({ kind: 'file', path }, strict);
+      if (expected === null) expect([isValue(reading, 'value'), reading?.warning]).toEqual([true, null]);
+      else if (expected === 'warning') expect(reading?.warning).toContain('can so replace it');
+      else expect(whyNot(reading)).toContain(expected);
+    }
+  });
+
+  it('is unavailable, at once, where there is no file, a folder, a pipe, a socket, a device or a loop of links', async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, 'folder'));
     execFileSync('mkfifo', [join(folder, 'pipe')]);
     symlinkSync('loop', join(folder, 'loop'));
-    const reasons = ['missing', 'folder', 'pipe', 'loop'].map(async (name) =>
-      whyNot(await read({ kind: 'file', path: join(folder, name) })),
-    );
+    const server = createServer().listen(join(folder, 'socket'));
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    symlinkSync('/dev/zero', join(folder, 'device'));
+    symlinkSync('pipe', join(folder, 'link-to-pipe'));
+    const names = ['missing', 'folder', 'pipe', 'link-to-pipe', 'socket', 'device', 'loop'];
+    const reasons = names.map(async (name) => whyNot(await read({ kind: 'file', path: join(folder, name) })));
     expect(await Promise.all(reasons)).toEqual([
       'the file does not exist',
-      'the file is not a regular file',
-      'the file is not a regular file',
+      ...Array.from({ length: 5 }, () => 'the file is not a regular file'),
       'the file is a loop of symbolic links',
     ]);
   });
