@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join, relative, resolve } from 'node:path';
 import { searchFor, VALUE_BYTES_MIN } from './canary.ts';
@@ -36,7 +36,7 @@ export const clients = new Set<{ readonly shown: string }>();
 export function secretsOf({ folder, textsByPath, env }: Given): readonly Buffer[] {
   const texts = [...secretPaths({ folder, textsByPath })].flatMap((path) => [
     ...(textsByPath.get(relative(folder, path)) ?? []),
-    ...(existsSync(path) ? [readFileSync(path, 'utf8')] : []),
+    ...(statSync(path, { throwIfNoEntry: false })?.isFile() === true ? [readFileSync(path, 'utf8')] : []),
   ]);
   const variables = named(textsByPath, /\benv:\s*["']?(\w+)/g).map(({ name }) => env[name] ?? '');
   // A file with several lines is refused, and none of them may be quoted in saying so.
