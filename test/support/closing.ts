@@ -42,5 +42,14 @@ export function shared<T>(start: () => Promise<T>, end: (started: T) => unknown 
 }
 
 async function closeFrom(index: number): Promise<void> {
-  while (open.length > index) await open.pop()?.();
+  const failures: unknown[] = [];
+  while (open.length > index) {
+    // What fails to close must not leave the rest open.
+    try {
+      await open.pop()?.();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { closeAfterTest } from './closing.ts';
-import { clients, type Given, liveSinks, type Sink, sweep } from './sweep.ts';
+import { type Given, liveSinks, runClosed, runOpened, type Sink, sweep } from './sweep.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/postern.js', import.meta.url));
 
@@ -52,6 +52,7 @@ export class Postern {
   #waiting: (() => void)[] = [];
 
   constructor(folder: string, child: ChildProcess, options: RunOptions = NOTHING_GIVEN) {
+    runOpened();
     this.folder = folder;
     this.child = child;
     this.#textsByPath = new Map(Object.entries(options.files).map(([path, text]) => [path, [text]]));
@@ -146,11 +147,11 @@ export class Postern {
     }
     if (this.#isSwept) return;
     this.#isSwept = true;
-    const shown = this.#clientsMaySee ? '' : [...clients].map((client) => client.shown).join('\n');
+    const shown = runClosed();
     const written = [
       { name: 'audit (stdout)', text: latin1(this.stdout) },
       { name: 'log (stderr)', text: latin1(this.stderr) },
-      { name: 'what clients got', text: shown },
+      { name: 'what clients got', text: this.#clientsMaySee ? '' : shown },
     ];
     sweep(this.#given, [...written, ...this.#sinks]);
   }

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { closeAfterTest } from './closing.ts';
-import { clients } from './sweep.ts';
+import { sweepClient } from './sweep.ts';
 
 /** Of what a client was shown, so much is kept to be searched for secrets. */
 const SHOWN_BYTES_MAX = 4 * 1024 * 1024;
@@ -19,7 +19,7 @@ export class RawClient {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    clients.add(this);
+    sweepClient(this);
     this.#listen();
   }
 

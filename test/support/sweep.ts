@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join, relative, resolve } from 'node:path';
 import { searchFor, VALUE_BYTES_MIN } from './canary.ts';
@@ -20,17 +20,35 @@ export interface Given {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** How many runs were swept since it was last taken, how many of them while they ran, and what was searched for where. */
-let tally = { runs: 0, live: 0, values: 0, sinks: 0, ms: 0 };
+/** Set by the global setup: where each sweep leaves a line, to be counted when all tests are over. */
+export const SWEEPS_VARIABLE = 'POSTERN_TEST_SWEEPS';
 
-export function takeTally(): typeof tally {
-  const taken = tally;
-  tally = { runs: 0, live: 0, values: 0, sinks: 0, ms: 0 };
-  return taken;
+/** One sweep. `live`: the process still ran, and its admin listener answered. */
+export interface Swept {
+  readonly live: boolean;
+  readonly values: number;
+  readonly sinks: number;
+  readonly ms: number;
 }
 
-/** Bytes that clients of the test at hand were shown. */
-export const clients = new Set<{ readonly shown: string }>();
+/** What clients were shown while any run was open: tests share runs, and runs share clients. */
+const clients = new Set<{ readonly shown: string }>();
+let openRuns = 0;
+
+export function sweepClient(client: { readonly shown: string }): void {
+  if (openRuns > 0) clients.add(client);
+}
+
+export function runOpened(): void {
+  openRuns++;
+}
+
+/** Answers with all that clients were shown since the first run that is still open was opened. */
+export function runClosed(): string {
+  const shown = [...clients].map((client) => client.shown).join('\n');
+  if (--openRuns === 0) clients.clear();
+  return shown;
+}
 
 /** Every value that the run was told to keep: what policies and settings name as `file` or `env`, and the key of the CA. */
 export function secretsOf({ folder, textsByPath, env }: Given): readonly Buffer[] {
@@ -84,9 +102,11 @@ export async function liveSinks(pid: number, adminPort: number, { env }: Given):
   const paths = ['/metrics', '/v1/status', '/healthz', '/readyz', '/v1/sandboxes', '/nothing'];
   const answers = await Promise.all(paths.map((path) => answerOf(adminPort, path)));
   const shown = answers.filter((text) => text !== null);
-  if (shown.length === paths.length) tally.live++;
-  return [...process, { name: 'answers of the admin listener', text: shown.join('\n') }];
+  if (shown.length < paths.length) return process;
+  return [...process, { name: ADMIN_SINK, text: shown.join('\n') }];
 }
+
+const ADMIN_SINK = 'answers of the admin listener';
 
 /** The environment as the process got it, but for the variables that the test gave it; its command line; its children. */
 function processSinks(pid: number, env: Readonly<Record<string, string>>): readonly Sink[] {
@@ -164,9 +184,12 @@ export function sweep(given: Given, sinks: readonly Sink[]): void {
     const forms = search(text);
     return forms.length === 0 ? [] : [`${name} (${forms.join(', ')})`];
   });
-  tally.runs++;
-  tally.values += values.length;
-  tally.sinks += all.length;
-  tally.ms += performance.now() - startedMs;
+  const live = sinks.some(({ name }) => name === ADMIN_SINK);
+  note({ live, values: values.length, sinks: all.length, ms: performance.now() - startedMs });
   if (found.length > 0) throw new Error(`a secret of the run is in: ${found.join('; ')}`);
+}
+
+function note(swept: Swept): void {
+  const file = process.env[SWEEPS_VARIABLE];
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(swept)}\n`);
 }
