@@ -15,7 +15,7 @@ export const HOST = 'a.test';
 
 const PASSAGE: Passage = {
   entrance: { ingress: 'proxy', listener: '', client: '', clientAddress: null },
-  tunnel: { scheme: 'http', host: HOST, port: 80, hostField: HOST, tls: null },
+  tunnel: { sandbox: 'default', scheme: 'http', host: HOST, port: 80, hostField: HOST, tls: null },
   evidence: { address: null, listener: '', credentials: null },
   standing: null,
 };
