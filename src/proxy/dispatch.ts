@@ -1,8 +1,6 @@
 import { ProxyError } from '../errors.ts';
-import { countOf, type FieldList, field } from '../headers/field-list.ts';
-import { requestWithoutHopByHop } from '../headers/hop-by-hop.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import { fieldsText, requestHeadText } from '../http1/write.ts';
+import { fieldsText } from '../http1/write.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { H1Upstream, UpstreamResponse } from '../upstream/h1-upstream.ts';
 import type { BodyFailure, BodySource } from '../wire/body.ts';
@@ -12,7 +10,7 @@ import type { Outgoing } from './inject-into.ts';
 import { shownHead } from './mask-answer.ts';
 import type { Route } from './resolve-route.ts';
 import type { Services } from './services.ts';
-import { hostFieldOf } from './target.ts';
+import { safeTrailers, upstreamHeadText } from './upstream-head.ts';
 
 /** An answer that has begun, the connection it comes on, and the request body that may still be leaving. */
 export interface Answer {
@@ -82,7 +80,7 @@ function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Sending {
   flight.carriedBy(upstream);
   flight.check();
   record.address = upstream.address;
-  const head = headText(attempt.outgoing, attempt.body !== null);
+  const head = upstreamHeadText(attempt.outgoing);
   if (!flight.spend(head.length, 'other')) flight.check();
   upstream.wire.writeText(head);
   const sent = { done: attempt.body === null };
@@ -138,38 +136,4 @@ function moveBody(
   const moved = body.moveTo(sink, onBytes);
   if (moved instanceof Promise) void moved.then(done);
   else done(moved);
-}
-
-/** RFC 9110 section 6.5.1: what frames, routes or authenticates a message has no place after it; nor has what a plan removes. */
-const NEVER_TRAILING: ReadonlySet<string> = new Set([
-  'host',
-  'content-length',
-  'content-encoding',
-  'content-type',
-  'authorization',
-  'cookie',
-  'set-cookie',
-]);
-
-function safeTrailers(trailers: FieldList, removed: ReadonlySet<string>): FieldList {
-  return requestWithoutHopByHop(trailers).filter(
-    ({ lower }) => !NEVER_TRAILING.has(lower) && !removed.has(lower.replaceAll('_', '-')),
-  );
-}
-
-function headText(outgoing: Outgoing, hasBody: boolean): string {
-  const { head, target, websocketKey } = outgoing.received;
-  // RFC 9110 section 10.1.4: TE is about one connection, and says so.
-  let framing = countOf(outgoing.fields, 'te') > 0 ? 'Connection: TE\r\n' : '';
-  if (hasBody && outgoing.body.chunked) framing += 'Transfer-Encoding: chunked\r\n';
-  else if (websocketKey !== null) framing = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
-  let { fields } = outgoing;
-  if (head.version === '1.0') fields = asHttp11(fields, hostFieldOf(target));
-  return requestHeadText(head.method, outgoing.target, fields, framing);
-}
-
-/** What an HTTP/1.0 request lacks, or has too much of, in the HTTP/1.1 that we send (RFC 9112 section 3.2, RFC 9110 section 10.1.1). */
-function asHttp11(fields: FieldList, authority: string): FieldList {
-  const known = fields.filter((each) => each.lower !== 'expect');
-  return countOf(known, 'host') > 0 ? known : [field('Host', authority), ...known];
 }

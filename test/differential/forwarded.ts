@@ -1,11 +1,12 @@
-import { type FieldList, field, firstValue, without } from '../../src/headers/field-list.ts';
+import { type FieldList, without } from '../../src/headers/field-list.ts';
 import { requestWithoutHopByHop, responseTrailers, responseWithoutHopByHop } from '../../src/headers/hop-by-hop.ts';
 import type { RequestHead } from '../../src/http1/request-head.ts';
 import type { ResponseHead } from '../../src/http1/response-head.ts';
-import { CHUNK_END, chunkStart, lastChunk, requestHeadText, responseHeadText } from '../../src/http1/write.ts';
+import { CHUNK_END, chunkStart, lastChunk, responseHeadText } from '../../src/http1/write.ts';
 import type { ClientRequest } from '../../src/proxy/client-request.ts';
 import type { Passage } from '../../src/proxy/passage.ts';
 import { type Received, receive } from '../../src/proxy/receive.ts';
+import { safeTrailers, upstreamHeadText } from '../../src/proxy/upstream-head.ts';
 import type { Message } from '../support/http1.ts';
 import { exchangeRecord } from '../support/record.ts';
 import { type Case, type MessageReading, readCase, shared } from './message.ts';
@@ -27,14 +28,14 @@ const PASSAGE: Passage = {
 export function forwardedRequest(message: Message<RequestHead>): string | null {
   const received = receivedOf(message);
   if (received === null || /^(?:trace|connect)$/i.test(message.head.method)) return null;
-  const { head, target, chunked, websocketKey } = received;
-  const kept = requestWithoutHopByHop(head.fields);
-  let framing = firstValue(kept, 'te') === undefined ? '' : 'Connection: TE\r\n';
-  if (chunked) framing += 'Transfer-Encoding: chunked\r\n';
-  else if (websocketKey !== null) framing = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
-  const text = requestHeadText(head.method, target.resource, inHttp11(kept, head.version), framing);
-  return text + bodyText(message.body, chunked, requestTrailers(message.trailers));
+  const { head, target, chunked } = received;
+  const body = { source: received.body, chunked, length: null };
+  const fields = requestWithoutHopByHop(head.fields);
+  const text = upstreamHeadText({ received, target: target.resource, fields, body });
+  return text + bodyText(message.body, chunked, safeTrailers(message.trailers, NOTHING));
 }
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 /** What our client is sent for an answer that our codec read, if it speaks HTTP/1.1 and the connection stays open; null for what is refused. */
 export function forwardedResponse(message: Message<ResponseHead>): string | null {
@@ -92,22 +93,3 @@ function receivedOf({ head }: Message<RequestHead>): Received | null {
 }
 
 const SOURCE = { moveTo: () => null };
-
-function inHttp11(fields: FieldList, version: '1.0' | '1.1'): FieldList {
-  if (version === '1.1') return fields;
-  const known = fields.filter(({ lower }) => lower !== 'expect');
-  return firstValue(known, 'host') === undefined ? [field('Host', HOST), ...known] : known;
-}
-
-const NEVER_TRAILING = [
-  'host',
-  'content-length',
-  'content-encoding',
-  'content-type',
-  'authorization',
-  'cookie',
-  'set-cookie',
-];
-
-const requestTrailers = (trailers: FieldList): FieldList =>
-  requestWithoutHopByHop(trailers).filter(({ lower }) => !NEVER_TRAILING.includes(lower));
