@@ -1,8 +1,9 @@
 import { setInterval } from 'node:timers';
 import { AuditCount } from './measure/audit.ts';
 import type { LogJudge } from './measure/log.ts';
-import { untilQuiet } from './measure/quiet.ts';
+import { isAsBefore, untilQuiet } from './measure/quiet.ts';
 import { cpuShare, type Sample, takeSample } from './measure/sample.ts';
+import { socketsOf } from './measure/sockets.ts';
 import type { Options } from './options.ts';
 import { Tally } from './tally.ts';
 import { traffic } from './traffic.ts';
@@ -28,15 +29,18 @@ export function newRun(folder: string, log: LogJudge, options: Options): Run {
   return { tally: new Tally(), audit: new AuditCount(folder, expected), log, quiet: [], busy: [], cpu: [] };
 }
 
-/** Cycles of traffic and quiet until the time is over. The first quiet state after traffic is what the later ones are held against. */
+/** Cycles of traffic and quiet until the time is over. Every quiet state is held against the one before all traffic. */
 export async function runCycles(world: World, options: Options, run: Run, progress: (line: string) => void) {
   const untilMs = performance.now() + options.minutes * 60_000;
   run.quiet.push(await untilQuiet(world, null));
   for (let cycle = 1; performance.now() < untilMs; cycle++) {
     await loaded(world, options, run, cycle);
-    const quiet = await untilQuiet(world, run.quiet[1] ?? null);
+    const quiet = await untilQuiet(world, run.quiet[0] ?? null);
     run.quiet.push(quiet);
-    if (quiet.upstreams > 0) progress(`still open at the origin: ${world.origins.busy().join(', ')}`);
+    if (!isAsBefore(quiet, run.quiet[0] ?? quiet)) {
+      progress(`not as before; the sockets: ${socketsOf(world.program.pid).join('; ')}`);
+      progress(`asked of the origin, and not answered: ${world.origins.busy().join(', ')}`);
+    }
     run.audit.collect();
     progress(cycleLine(cycle, quiet, run));
   }

@@ -1,4 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { memoryOf } from '../../bench/harness/procfs.ts';
 import type { World } from '../world/world.ts';
 
@@ -29,9 +30,13 @@ export interface Sample {
   readonly auditDropped: number;
 }
 
-/** Reads it from /metrics and /proc. The scrape's own connection is in every sample alike. */
+/** By then the connection of a scrape has gone: it would be one of the descriptors, or not, by chance. */
+const GONE_MS = 50;
+
+/** Reads it from /metrics, where the scrape's own connection is in every sample alike, and from /proc. */
 export async function takeSample({ admin, program }: World): Promise<Sample> {
   const text = (await admin.get('/metrics')).body;
+  await delay(GONE_MS);
   const { rss, pssAnon } = memoryOf(program.pid);
   const descriptors = descriptorsOf(program.pid);
   const value = (name: string) => sum(text, name);

@@ -63,7 +63,7 @@ const slopeText = ({ perHour, errorPerHour }: Slope): string => {
 };
 
 function exactRow(key: (typeof EXACT)[number], quiet: readonly Sample[]): Row {
-  const values = quiet.slice(1).map((sample) => sample[key]);
+  const values = quiet.map((sample) => sample[key]);
   const wanted = values[0] ?? Number.NaN;
   const isNothing = key === 'clients' || key === 'upstreams' || key === 'tunnels';
   const others = new Set(values.filter((value) => value !== wanted));
@@ -73,7 +73,7 @@ function exactRow(key: (typeof EXACT)[number], quiet: readonly Sample[]): Row {
     last: String(values.at(-1)),
     slope: others.size === 0 ? '0' : `also ${[...others].join(' ')}`,
     bound: isNothing ? '0' : 'the same',
-    isGood: others.size === 0 && values.length > 0 && (!isNothing || wanted === 0),
+    isGood: others.size === 0 && values.length > 1 && (!isNothing || wanted === 0),
   };
 }
 
