@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
-import { type OriginConnection, startOrigin } from '../support/origin.ts';
+import { answering, type OriginConnection, startOrigin } from '../support/origin.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { connectTunnel, type RawClient } from '../support/raw-client.ts';
 import { certificateFor, loopback } from '../support/scene.ts';
 
 closeOpened();
 
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const ROTATIONS = 50;
 /** The contract, section 6. */
 const IN_FORCE_MS = 250;
@@ -179,3 +180,46 @@ it(`${ROTATIONS} rotations under load: no request fails, the next one carries th
   // A machine that is busy with other things may be late once; not as a rule.
   expect(median).toBeLessThan(IN_FORCE_MS);
 }, 40_000);
+
+it('a token that was rotated opens nothing any more, tunnels that it had opened included, and the new one does at once', async () => {
+  const origin = await startOrigin({ tls: certificateFor('origin.test'), onConnection: answering(OK) });
+  const { settings, files } = loopback();
+  const postern = await startPostern({
+    policies: `version: 1
+sandbox: { name: vm, match: [{ token: { file: ../token.txt } }] }
+rules: [{ hosts: [origin.test], ports: [${origin.port}] }]
+`,
+    settings: { ...settings, admin: { listen: ['127.0.0.1:0'], token: { file: 'admin.txt' } } },
+    files: { ...files, 'token.txt': 'token-of-yesterday', 'admin.txt': 'admin-of-yesterday' },
+  });
+  const authority = `origin.test:${origin.port}`;
+  const get = `GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
+  const tunnel = async (token: string): Promise<RawClient> => {
+    const credentials = Buffer.from(`vm:${token}`).toString('base64');
+    const client = await connectTunnel(postern.proxyPort, authority, `Proxy-Authorization: Basic ${credentials}\r\n`);
+    await client.secure({ servername: 'origin.test', ca: postern.ca });
+    return client;
+  };
+  const lift = async (token: string): Promise<number> =>
+    (
+      await fetch(`${postern.adminUrl}/v1/sandboxes/vm/quarantine`, {
+        method: 'DELETE',
+        headers: { Authorization: `Bearer ${token}` },
+      })
+    ).status;
+  const open = await tunnel('token-of-yesterday');
+  open.send(get);
+  await open.take(/ok$/);
+  expect(await lift('admin-of-yesterday')).toBe(404);
+  postern.replace('token.txt', 'token-of-today');
+  postern.write('admin.txt', 'admin-of-today');
+  await fetch(`${postern.adminUrl}/v1/reload`, { method: 'POST' });
+  open.send(get);
+  await open.until(/^HTTP\/1\.1 407 /);
+  await expect(tunnel('token-of-yesterday')).rejects.toThrow(/407/);
+  const next = await tunnel('token-of-today');
+  next.send(get);
+  await next.take(/ok$/);
+  expect(await lift('admin-of-yesterday')).toBe(401);
+  expect(await lift('admin-of-today')).toBe(404);
+});

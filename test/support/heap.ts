@@ -24,6 +24,16 @@ export async function formsInHeap(postern: Postern, value: string): Promise<read
     .map(({ name }) => name);
 }
 
+/** The same once the program had the time to let go of it: a snapshot that comes in the middle of a reload is followed by another. */
+export async function formsLeftInHeap(postern: Postern, value: string): Promise<readonly string[]> {
+  let forms: readonly string[] = [];
+  for (let count = 0; count < 3; count++) {
+    forms = await formsInHeap(postern, value);
+    if (forms.length === 0) break;
+  }
+  return forms;
+}
+
 /** How often a text stands in the memory that a process may write to: heap, buffers, stacks, freed blocks. Null without the right to look. */
 export function timesInMemory({ child: { pid = 0 } }: Postern, text: string): number | null {
   let times = 0;
