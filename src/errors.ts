@@ -101,6 +101,18 @@ export const CATALOGUE = {
     hint: 'Put the token in the proxy URL: http://SANDBOX:TOKEN@host:port.',
     proxyStatus: 'http_request_denied',
   },
+  NOT_FOUND: {
+    status: 404,
+    message: 'The proxy has no such page of its own.',
+    hint: 'Ask for /ca.pem, /bundle.pem, /env or /policy.',
+    proxyStatus: 'http_request_error',
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    message: "The proxy's own pages can only be read.",
+    hint: 'Use GET or HEAD.',
+    proxyStatus: 'http_request_error',
+  },
   REQUEST_TIMEOUT: {
     status: 408,
     message: 'The request did not arrive in time.',

@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   policy: ['address', 'headers', 'errors', 'inject'],
   inject: ['address', 'headers', 'errors', 'policy', 'scrub', 'secrets'],
   budget: ['errors', 'policy'],
+  environment: ['policy'],
   tls: ['address', 'errors'],
   wire: ['http1', 'headers', 'errors'],
   upstream: ['address', 'headers', 'http1', 'wire', 'tls', 'policy', 'errors', 'observe'],
@@ -32,13 +33,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'wire',
     'upstream',
     'budget',
+    'environment',
     'runtime',
     'observe',
     'errors',
     'version',
   ],
 };
-const PURE = ['address', 'headers', 'http1', 'policy', 'inject', 'scrub', 'budget'];
+const PURE = ['address', 'headers', 'http1', 'policy', 'inject', 'scrub', 'budget', 'environment'];
 /** Modules of Node that compute and touch nothing. */
 const PURE_MODULES = ['node:path', 'node:crypto', 'node:url', 'node:assert', 'node:buffer', 'node:util'];
 const FILE_LINES_MAX = 350;

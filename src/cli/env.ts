@@ -1,21 +1,32 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { keyVariables } from '../environment/keys.ts';
+import { proxyUrlOf } from '../environment/proxy-url.ts';
+import {
+  formatVariables,
+  sandboxVariables,
+  UnwritableError,
+  type Variable,
+  type VariablesFormat,
+} from '../environment/variables.ts';
 import { errorCode } from '../errors.ts';
-import type { ListenAddress } from '../runtime/settings.ts';
+import { compilePolicy } from '../policy/compile.ts';
+import type { ListenAddress, Settings } from '../runtime/settings.ts';
 import { loadOrCreateAuthority } from '../tls/authority-files.ts';
 import { type AuthorityPaths, authorityPaths } from '../tls/authority-paths.ts';
 import { refreshBundle } from '../tls/bundle.ts';
 import { pemOfAll, readCertificates } from '../tls/pem.ts';
 import type { CommandIo } from './command.ts';
 import { RefusedError, reportFailure, UsageError } from './failure.ts';
-import { formatVariables, sandboxVariables, UnwritableError, type VariablesFormat } from './sandbox-variables.ts';
+import { namedOrOnly, namesOf, sandboxesFor } from './policies-for.ts';
 import { settingsFor } from './settings-for.ts';
 
-export const help = `postern env [--format sh|json|docker] [--proxy URL] [--ca-dir DIR] [--ca-at DIR] [--config FILE]
+export const help = `postern env [--format sh|json|docker] [--proxy URL] [--policy PATH] [--sandbox NAME] [--ca-dir DIR] [--ca-at DIR] [--config FILE]
 
-Prints the variables that a sandbox needs: the proxy, and the CA for every ecosystem. Makes the CA if there is none yet, so it works
-before "serve" ever ran:
+Prints the variables that a sandbox needs: the proxy, the CA for every ecosystem, and what its policy has in place of keys. Makes the CA
+if there is none yet, so it works before "serve" ever ran:
 
   eval "$(postern env)"
   docker run --env-file <(postern env --format docker --proxy http://172.17.0.1:8080 --ca-at /ca) \\
@@ -23,8 +34,15 @@ before "serve" ever ran:
 
 Give a sandbox these two files (and truststore.p12, if "ca export --format p12" made it), never the folder: ca-key.pem is in it.
 
+Keys: each placeholder of the policy as POSTERN_PLACEHOLDER_<SECRET>, and for hosts whose SDKs are known the variable that they read
+(OPENAI_API_KEY, GITHUB_TOKEN, …): the placeholder, or "unused-postern-adds-it" where a rule adds the credential anyway. No secret is read.
+
+A sandbox that is recognised by its token needs it in the proxy's URL: --proxy http://NAME:TOKEN@host:port. It is never read from its file.
+
   --format FORMAT   sh (default), json, or docker for --env-file
   --proxy URL       the proxy as the sandbox reaches it (default: http:// and the first listener of postern.yaml)
+  --policy PATH     a policy file, or a folder whose *.yaml are read (default: where postern.yaml says, else policies/)
+  --sandbox NAME    for whom, where the policies have more than one sandbox; without it no keys are printed there
   --ca-dir DIR      the folder of the CA here (default: ca.dir of postern.yaml, else certs/)
   --ca-at DIR       the folder in which the sandbox sees the files (default: the same)
   --config FILE     postern.yaml
@@ -33,6 +51,8 @@ Give a sandbox these two files (and truststore.p12, if "ca export --format p12" 
 const OPTIONS = {
   format: { type: 'string', default: 'sh' },
   proxy: { type: 'string' },
+  policy: { type: 'string' },
+  sandbox: { type: 'string' },
   'ca-dir': { type: 'string' },
   'ca-at': { type: 'string' },
   config: { type: 'string' },
@@ -68,10 +88,11 @@ function formatOf(text: string): VariablesFormat {
 
 /** Null if postern.yaml does not load, which has been said. */
 async function variablesText(values: Values, format: VariablesFormat, io: CommandIo): Promise<string | null> {
-  const given = values.proxy === undefined ? null : proxyUrlOf(values.proxy);
+  const given = values.proxy === undefined ? null : proxyGiven(values.proxy);
   const settings = await settingsFor(io, values.config);
   if (settings === null) return null;
   const proxyUrl = given ?? listenerUrl(settings.listen.proxy);
+  const keys = isBare(values, settings, io) ? [] : keysFor(values, proxyUrl, io);
   const paths = authorityPaths(path.resolve(io.cwd, values['ca-dir'] ?? settings.ca.dir));
   const caPem = await caPemOf(paths);
   await bringBundle(paths, caPem, io);
@@ -79,20 +100,37 @@ async function variablesText(values: Values, format: VariablesFormat, io: Comman
   const trustStoreFile = (await isTrustStoreCurrent(paths, caPem, io)) ? seen.trustStore : null;
   try {
     const place = { proxyUrl, caFile: seen.ca, bundleFile: seen.bundle, trustStoreFile };
-    return formatVariables(sandboxVariables(place), format);
+    return formatVariables([...sandboxVariables(place), ...keys], format);
   } catch (error) {
     if (error instanceof UnwritableError) throw new RefusedError(error.message);
     throw error;
   }
 }
 
-/** Clients speak plain HTTP to the proxy; what they tunnel is encrypted. */
-function proxyUrlOf(text: string): string {
-  const url = URL.parse(text);
-  if (url?.protocol !== 'http:' || url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new UsageError('--proxy is http://host:port');
+function proxyGiven(text: string): string {
+  const url = proxyUrlOf(text);
+  if (url === null) throw new UsageError('--proxy is http://host:port');
+  return url;
+}
+
+/** Nobody asks for a policy, and there is none yet: the CA and the proxy are all that there is to tell. */
+const isBare = ({ policy, sandbox }: Values, { policies }: Settings, { cwd }: CommandIo): boolean =>
+  policy === undefined && sandbox === undefined && !existsSync(path.resolve(cwd, policies));
+
+/** What the policy of one sandbox has in place of keys; nothing where nobody says which sandbox of several. */
+function keysFor(values: Values, proxyUrl: string, io: CommandIo): readonly Variable[] {
+  const sandboxes = sandboxesFor(values, io);
+  const sandbox = namedOrOnly(sandboxes, values.sandbox);
+  if (sandbox === null) {
+    if (sandboxes.length > 1)
+      io.err(`postern env: no keys are printed; name a sandbox with --sandbox: ${namesOf(sandboxes)}\n`);
+    return [];
   }
-  return url.href.replace(/\/$/, '');
+  const { name, match } = sandbox;
+  const needsToken = match !== null && match.length > 0 && match.every(({ token }) => token !== null);
+  if (needsToken && new URL(proxyUrl).password === '')
+    io.err(`postern env: ${name} is recognised by its token; give it with --proxy http://${name}:TOKEN@host:port\n`);
+  return keyVariables(compilePolicy(sandbox));
 }
 
 /** Where the proxy is: the first TCP listener; one on every interface is reached by the loopback. */

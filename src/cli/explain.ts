@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseAuthority } from '../address/authority.ts';
 import { type Field, field } from '../headers/field-list.ts';
@@ -7,13 +6,11 @@ import { compilePolicy } from '../policy/compile.ts';
 import type { RequestFacts } from '../policy/decision.ts';
 import { explain } from '../policy/explain.ts';
 import { explainText } from '../policy/explain-text.ts';
-import { formatFinding, hasErrors } from '../policy/finding.ts';
 import { DEFAULT_PORTS } from '../policy/match.ts';
 import type { SandboxSpec } from '../policy/model.ts';
-import { groupSandboxes } from '../policy/reading/sandboxes.ts';
-import { readFiles } from '../runtime/read-files.ts';
 import type { CommandIo } from './command.ts';
 import { RefusedError, reportFailure, UsageError } from './failure.ts';
+import { namedOrOnly, namesOf, sandboxesFor } from './policies-for.ts';
 
 export const help = `postern explain [--policy PATH] [--sandbox NAME] [--header 'NAME: VALUE']… [--json] METHOD URL
 
@@ -43,7 +40,7 @@ export async function run(args: readonly string[], io: CommandIo): Promise<numbe
   try {
     const { values, method, url } = argumentsOf(args);
     const facts = factsOf(method, url, values.header ?? []);
-    const policy = compilePolicy(chosen(sandboxesOf(values, io), values.sandbox));
+    const policy = compilePolicy(chosen(sandboxesFor(values, io), values.sandbox));
     const explanation = explain(policy, facts);
     io.out(values.json === true ? `${JSON.stringify(explanation, null, 2)}\n` : explainText(explanation));
     return explanation.decision === 'allow' ? 0 : 1;
@@ -98,38 +95,10 @@ function fieldOf(text: string): Field {
   return field(name, text.slice(colon + 1).trim());
 }
 
-/** The sandboxes of the policies that `serve` would read. Findings go to stderr; an error among them is no basis to explain from. */
-function sandboxesOf({ policy, config }: Values, io: CommandIo): readonly SandboxSpec[] {
-  const reading = readFiles({
-    folder: io.cwd,
-    settingsFile: resolve(io.cwd, config ?? 'postern.yaml'),
-    settingsRequired: config !== undefined,
-    policies: policy === undefined ? null : resolve(io.cwd, policy),
-    known: new Map(),
-  });
-  const parsedFiles = reading.policies.flatMap((each) => (each.kind === 'parsed' ? [each] : []));
-  const { sandboxes, findings } = groupSandboxes(parsedFiles.flatMap(({ spec }) => (spec === null ? [] : [spec])));
-  const all = [
-    ...(policy === undefined ? reading.settingsFindings : []),
-    ...reading.policiesFindings,
-    ...parsedFiles.flatMap((each) => each.findings),
-    ...findings,
-  ];
-  const errors = all.filter(({ level }) => level === 'error');
-  if (hasErrors(all)) throw new RefusedError(errors.map((each) => formatFinding(each)).join('\n'));
-  return sandboxes;
-}
-
 function chosen(sandboxes: readonly SandboxSpec[], name: string | undefined): SandboxSpec {
-  const [first, ...more] = sandboxes;
-  if (first === undefined)
+  if (sandboxes.length === 0)
     throw new RefusedError('there is no policy, so everything is denied; "postern init" writes one');
-  const found =
-    name === undefined ? (more.length === 0 ? first : undefined) : sandboxes.find((each) => each.name === name);
-  if (found !== undefined) return found;
-  const names = sandboxes.slice(0, 10).map((each) => each.name);
-  const known = `${names.join(', ')}${sandboxes.length > names.length ? ', …' : ''}`;
-  throw new UsageError(
-    name === undefined ? `name a sandbox with --sandbox: ${known}` : `there is no sandbox "${name}": ${known}`,
-  );
+  const found = namedOrOnly(sandboxes, name);
+  if (found === null) throw new UsageError(`name a sandbox with --sandbox: ${namesOf(sandboxes)}`);
+  return found;
 }

@@ -12,7 +12,7 @@ import {
 } from './denials.ts';
 import { isAddress } from './host-index.ts';
 import { firstUnmet, Reading } from './match.ts';
-import { isReserved } from './reserved.ts';
+import { isOwnPlace, isReserved } from './reserved.ts';
 import { nearestRules } from './steps.ts';
 
 /** Decides one request. Total: every request gets a verdict, and nothing is thrown. */
@@ -26,7 +26,7 @@ export const decide = (policy: CompiledPolicy, facts: RequestFacts): Decision =>
 export function decideFor(policy: CompiledPolicy, host: HostRules | null, facts: RequestFacts): Decision {
   // CONNECT inside a tunnel and TRACE, always (SEMANTICS.md 1); also in lower case, since some servers fold it.
   if (isNeverAllowed(facts.method)) return { effect: 'deny', ...methodNever(facts) };
-  if (isReserved(facts.host)) return { effect: 'deny', ...hostReserved(facts.host) };
+  if (isReserved(facts.host)) return decideOwn(policy, facts);
   if (host === null) return decideUnnamed(policy, facts);
   const reading = new Reading(facts, host);
   if (reading.path !== null) {
@@ -60,6 +60,13 @@ function settle(policy: CompiledPolicy, host: HostRules, { rule, position, facts
   if (rule.spec.action === 'deny') return enforced(policy, host, deniedByRule(rule, facts.host));
   if (facts.websocket && !rule.spec.websocket) return { effect: 'deny', ...upgradeRefused(rule) };
   return { effect: 'allow', rule, plan: host.planAt(position) };
+}
+
+/** The proxy's own pages: whoever passes here is answered by us (`proxy/own-pages.ts`), and nothing is ever dialled for it. */
+function decideOwn(policy: CompiledPolicy, { scheme, host, port }: RequestFacts): Decision {
+  const isServed = policy.introspect && scheme === 'http' && isOwnPlace(host, port);
+  if (isServed) return { effect: 'allow', rule: null, plan: policy.bare };
+  return { effect: 'deny', ...hostReserved(host, policy) };
 }
 
 /** A host that no rule names: `default` speaks, and an address has to be named (SEMANTICS.md 1). */

@@ -1,5 +1,6 @@
-import type { CompiledRule } from './compiled.ts';
+import type { CompiledPolicy, CompiledRule } from './compiled.ts';
 import type { Denial, RequestFacts } from './decision.ts';
+import { OWN_NAME } from './reserved.ts';
 import type { Nearest, Step } from './steps.ts';
 
 /**
@@ -28,11 +29,14 @@ export const hostUnnamed = (host: string): Denial => ({
   reason: `No rule names ${shown(host)}.`,
 });
 
-/** The proxy's own name. */
-export const hostReserved = (host: string): Denial => ({
+/** The proxy's own name, or one below it: nothing is there at all, or nothing at this place. */
+export const hostReserved = (host: string, { introspect }: CompiledPolicy): Denial => ({
   code: 'HOST_DENIED',
   rule: null,
   reason: `${shown(host)} is the proxy's own name, and nothing is served there.`,
+  hint: introspect
+    ? `Ask for http://${OWN_NAME}/ on its default port, without TLS.`
+    : 'Ask for "introspect: true" in the policy.',
 });
 
 export const addressUnnamed = (host: string): Denial => ({

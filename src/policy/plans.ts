@@ -23,7 +23,7 @@ const OVERRIDE_FIELDS = [
 ] as const;
 
 /** Fields that usually carry a credential (SEMANTICS.md 6): on a rule that injects, a client's own would be another account. */
-const CREDENTIAL_FIELDS = [
+export const CREDENTIAL_FIELDS: readonly string[] = [
   'authorization',
   'cookie',
   'x-api-key',
@@ -31,7 +31,7 @@ const CREDENTIAL_FIELDS = [
   'x-goog-api-key',
   'x-auth-token',
   'private-token',
-] as const;
+];
 
 /** Makes plans of one policy. Equal sets are made once, since thousands of rules tend to remove the same few fields. */
 export class PlanMaker {

@@ -7,14 +7,18 @@ import { addressInDenied, addressUnnamed, deniedByRule, hostReserved, hostUnname
 import { isAddress } from './host-index.ts';
 import { portHolds } from './match.ts';
 import type { RuleSpec, Scheme } from './model.ts';
-import { isReserved } from './reserved.ts';
+import { isOwnPlace, isReserved } from './reserved.ts';
 
 /**
  * Decides how a connection to this host and port is read, before anything is read from it (SEMANTICS.md 1). Total, and judged again
  * after each reload for what is open.
  */
 export function decideTunnel(policy: CompiledPolicy, host: string, port: number, kind: TunnelKind): TunnelDecision {
-  if (isReserved(host)) return { kind: 'deny', ...hostReserved(host) };
+  if (isReserved(host)) {
+    // Some clients ask for a tunnel for plain HTTP too; what they send in it is decided as anywhere.
+    if (policy.introspect && isOwnPlace(host, port)) return { kind: 'intercept', observed: false, claim: 'unnamed' };
+    return { kind: 'deny', ...hostReserved(host, policy) };
+  }
   const ip = isAddress(host) ? parseIp(host.replace(/^\[|\]$/g, '')) : null;
   const refusing = ip === null ? null : blockHolding(policy.subnets.deny, ip);
   if (refusing !== null) return { kind: 'deny', ...addressInDenied(host, refusing.text) };

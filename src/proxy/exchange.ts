@@ -1,12 +1,14 @@
 import { type ProxyError, toProxyError } from '../errors.ts';
 import { Misuse } from '../inject/binding.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
+import { isReserved } from '../policy/reserved.ts';
 import { admit, type CountedConnection } from './admit.ts';
 import type { ClientRequest } from './client-request.ts';
 import { decideRequest } from './decide-request.ts';
 import { dispatch } from './dispatch.ts';
 import { Flight } from './flight.ts';
 import { injectInto } from './inject-into.ts';
+import { answerItself } from './introspect.ts';
 import type { Passage } from './passage.ts';
 import { prepareBody } from './prepare-body.ts';
 import { receive } from './receive.ts';
@@ -38,6 +40,10 @@ export async function exchange(client: ClientRequest, passage: Passage, connecti
     admit(connection, standing.sandbox.name);
     const received = receive(client, passage, record);
     const decision = decideRequest(received, standing, flight);
+    if (isReserved(received.target.host)) {
+      answerItself(received, standing, passage.entrance, flight);
+      return;
+    }
     withinLimits(received, decision, standing.sandbox.name, services, flight);
     const preparing = prepareBody(received, decision, standing, flight);
     const body = preparing instanceof Promise ? await flight.waitFor(preparing) : preparing;

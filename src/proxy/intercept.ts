@@ -3,6 +3,7 @@ import { hostFromRequest } from '../address/hostname.ts';
 import { ProxyError, toProxyError } from '../errors.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
 import type { Scheme } from '../policy/model.ts';
+import { isReserved } from '../policy/reserved.ts';
 import { type ClientHello, readClientHello } from '../tls/client-hello.ts';
 import { Wire } from '../wire/wire.ts';
 import { firstBytes } from './first-bytes.ts';
@@ -73,6 +74,7 @@ async function serveInside(
       standing: null,
     });
   }
+  if (isReserved(opening.host)) throw protocolDenied('TLS is spoken to the proxy itself');
   checkName(speech.hello, opening);
   const secure = await handshake(wire, opening);
   const tls = (secure.socket as TLSSocket).getProtocol();

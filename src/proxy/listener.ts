@@ -77,10 +77,18 @@ function turnAway(wire: Wire, entrance: Entrance, error: ProxyError, services: S
 function entranceOf(socket: Socket, listener: ListenAddress): Entrance {
   const address = socket.remoteAddress ?? null;
   if (listener.kind === 'unix' || address === null) {
-    return { ingress: 'unix', listener: listener.text, client: '', clientAddress: null };
+    return { ingress: 'unix', listener: listener.text, client: '', clientAddress: null, reachedAt: null };
   }
-  // A dual-stack listener shows IPv4 clients as IPv4-mapped (RFC 4291 section 2.5.5.2); policies name them by their own address.
-  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
-  const client = `${plain.includes(':') ? `[${plain}]` : plain}:${socket.remotePort ?? 0}`;
-  return { ingress: 'proxy', listener: listener.text, client, clientAddress: plain };
+  const plain = unmapped(address);
+  const client = placeText(plain, socket.remotePort);
+  const reachedAt =
+    socket.localAddress === undefined ? null : placeText(unmapped(socket.localAddress), socket.localPort);
+  return { ingress: 'proxy', listener: listener.text, client, clientAddress: plain, reachedAt };
 }
+
+/** A dual-stack listener shows IPv4 clients as IPv4-mapped (RFC 4291 section 2.5.5.2); policies name them by their own address. */
+const unmapped = (address: string): string =>
+  address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+
+const placeText = (address: string, port: number | undefined): string =>
+  `${address.includes(':') ? `[${address}]` : address}:${port ?? 0}`;

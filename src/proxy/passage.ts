@@ -14,6 +14,8 @@ export interface Entrance {
   readonly client: string;
   /** Canonical address without port; null on a Unix socket. */
   readonly clientAddress: string | null;
+  /** `address:port` of ours that the client connected to; null on a Unix socket. */
+  readonly reachedAt: string | null;
 }
 
 /** What an intercepted tunnel is for: one host, one port, one scheme, for every request in it (contract promise 4). */

@@ -54,6 +54,8 @@ function errorFields(record: ExchangeRecord, error: ProxyError): Field[] {
     // RFC 9209 section 2: who answered, and the registered error type.
     field('Proxy-Status', `postern; error=${CATALOGUE[error.code].proxyStatus}; details="${error.code}"`),
   ];
+  // RFC 9110 section 15.5.6.
+  if (error.code === 'METHOD_NOT_ALLOWED') fields.push(field('Allow', 'GET, HEAD'));
   if (error.code === 'TOKEN_REQUIRED') fields.push(field('Proxy-Authenticate', 'Basic realm="postern"'));
   if (RETRY_CODES.has(error.code)) fields.push(field('Retry-After', RETRY_AFTER_S));
   if (error.quota !== null) fields.push(...quotaFields(error.quota));

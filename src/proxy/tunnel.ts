@@ -5,6 +5,7 @@ import { countOf, field, firstValue } from '../headers/field-list.ts';
 import { requestFraming } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
+import { isReserved } from '../policy/reserved.ts';
 import { decideTunnel } from '../policy/tunnel.ts';
 import { readClientHello } from '../tls/client-hello.ts';
 import { judgedAddresses } from '../upstream/judge.ts';
@@ -39,7 +40,8 @@ export async function tunnel(
     const opening = await decideOpening(asked, client, record);
     if (opening.decision.kind !== 'intercept') return await openOpaque(opening, client, passage, connection, record);
     // Judged before the 200, so that a refused address is an answer to CONNECT and not a tunnel that breaks.
-    await judgedAddresses(destinationOf(opening), opening.ground.resolver, opening.ground.addresses);
+    if (!isReserved(opening.host))
+      await judgedAddresses(destinationOf(opening), opening.ground.resolver, opening.ground.addresses);
     return await intercept(opening, client, passage, connection, record);
   } catch (thrown) {
     const error = toProxyError(thrown, 'tunnel');

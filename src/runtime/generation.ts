@@ -66,6 +66,7 @@ export async function buildGeneration(
     resolver: resolverOf(settings, previous),
     upstreamContext: buildUpstreamContext({ extraCaPems: trustPems }),
     leaves: leavesOf(authority, settings, previous, context),
+    caPem: authority.authority.caPem,
     findings: findingsOf(reading),
   });
   const adminToken = settings.admin.token === null ? null : tokenOf(settings.admin.token);

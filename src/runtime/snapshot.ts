@@ -38,6 +38,8 @@ export interface Snapshot {
   readonly upstreamContext: SecureContext;
   /** Contexts of leaves that we mint, under the CA of this generation. */
   readonly leaves: LeafContexts;
+  /** The certificates of ca.pem, for those who are to trust our leaves. */
+  readonly caPem: string;
   /** What did not load, and doubts: shown in `/v1/status` and on the terminal. */
   readonly findings: readonly Finding[];
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { hasErrors, type PlaceOf, quote, type Report, type Site } from '../finding.ts';
 import type { Finding, PolicySpec, SecretSpec } from '../model.ts';
-import { explainPolicyKey, LATER } from './later.ts';
+import { explainPolicyKey } from './later.ts';
 import { checkTokens } from './read-placeholders.ts';
 import { readRule } from './read-rule.ts';
 import { readSandbox } from './read-sandbox.ts';
@@ -42,7 +42,6 @@ export function readPolicy(text: string, file: string, folder = ''): PolicyReadi
 function readSpec(value: unknown, context: Context): Omit<PolicySpec, 'hash'> | null {
   const { report } = context;
   const frame = readShape(value, { schema: policyFrame, path: [], report, explainKey: explainPolicyKey });
-  if (frame?.introspect === true) report.error(['introspect'], `true ${LATER}`);
   // The parts are judged even if something is wrong around them.
   const parts = frame ?? partsOf(value);
   const secrets = readSecrets(parts.secrets ?? {}, context);

@@ -234,10 +234,6 @@ describe('the keys of a policy file', () => {
     ['version: 1\ndefault: allowed\n', ['2:10  default  must be deny or allow']],
     ['version: 1\nmode: Observe\n', ['2:7  mode  must be enforce or observe']],
     ['version: 1\nintrospect: yes\n', ['2:13  introspect  must be true or false']],
-    [
-      'version: 1\nintrospect: true\n',
-      ['2:13  introspect  true comes in a later release, and until then is refused rather than ignored; remove it'],
-    ],
     ['version: 1\nrules:\n', ['2:7  rules  is empty; it must be a list of rules']],
     ['version: 1\nrules: {}\n', ['2:8  rules  must be a list of rules']],
     ['version: 1\nrules: [x]\n', ['2:9  rules[0]  must be a rule: a map with "hosts" and conditions']],

@@ -54,6 +54,7 @@ const REPLACE_ROOTS = [
   'npm_config_cafile', // npm, pnpm
   'NIX_SSL_CERT_FILE', // Nix, and programs packaged by it
   'HEX_CACERTS_PATH', // Elixir's Hex
+  'HTTPLIB2_CA_CERTS', // Python httplib2, on which Google's older clients are built
   'PERL_LWP_SSL_CA_FILE', // Perl's LWP
   'JULIA_SSL_CA_ROOTS_PATH', // Julia
 ] as const;

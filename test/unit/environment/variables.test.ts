@@ -6,7 +6,7 @@ import {
   sandboxVariables,
   UnwritableError,
   type Variable,
-} from '../../../src/cli/sandbox-variables.ts';
+} from '../../../src/environment/variables.ts';
 
 const PLACE: SandboxPlace = {
   proxyUrl: 'http://127.0.0.1:8080',
