@@ -159,7 +159,7 @@ const header = {
   mode: z.optional(
     described(z.enum(['enforce', 'observe']), 'observe: denials pass, and are audited. Default: enforce'),
   ),
-  introspect: flag('The sandbox may ask http://postern.internal for its policy. Default: false'),
+  introspect: flag('The sandbox may ask http://postern.internal for its CA, variables and policy. Default: false'),
 };
 
 /** The file as a whole, for JSON Schema. */

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import path from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { run as runCa } from '../../../src/cli/ca.ts';
 import { run } from '../../../src/cli/env.ts';
 import { loadOrCreateAuthority } from '../../../src/tls/authority-files.ts';
 import { createLeafContexts, type LeafContexts } from '../../../src/tls/leaf-contexts.ts';
@@ -91,6 +92,13 @@ func main() {
 	fmt.Println(string(b))
 }`;
 
+const JAVA = `import java.net.URI;
+class Main {
+  public static void main(String[] args) throws Exception {
+    try (var in = URI.create("${URL_OF_NOWHERE}").toURL().openStream()) { System.out.println(new String(in.readAllBytes())); }
+  }
+}`;
+
 /** A program, how to ask whether it is there, and its arguments. */
 const PROGRAMS: readonly (readonly [string, string, string, readonly string[]])[] = [
   ['curl', 'curl', '--version', ['-sS', URL_OF_NOWHERE]],
@@ -119,6 +127,24 @@ describe('with the variables alone', () => {
     const args = ['view', 'x', 'version', '--registry', 'https://api.example.invalid/'];
     expect(await printedBy('npm', args, here)).toContain('1.2.3');
   });
+
+  test.runIf(isInstalled('pnpm'))('pnpm asks a registry through interception', async () => {
+    const here = await place();
+    writeFileSync(path.join(here.cwd, '.npmrc'), 'registry=https://api.example.invalid/\n');
+    await printedBy('pnpm', ['view', 'x', 'version'], here);
+    expect(here.asked.slice(0, 2)).toEqual(['api.example.invalid:443', 'GET /x HTTP/1.1']);
+  });
+
+  test.runIf(isInstalled('java', '-version'))(
+    'Java reaches an intercepted host, by the store that was made for it',
+    async () => {
+      const here = await place();
+      expect((await ran(runCa, here.cwd, 'export', '--format', 'p12')).status).toBe(0);
+      const { out } = await ran(run, here.cwd, '--format', 'json', '--proxy', `${here.variables.HTTPS_PROXY}`);
+      writeFileSync(path.join(here.cwd, 'Main.java'), JAVA);
+      expect(await printedBy('java', ['Main.java'], { ...here, variables: JSON.parse(out) })).toContain(ANSWER);
+    },
+  );
 
   test.runIf(isInstalled('git'))('git asks for a repository through interception', async () => {
     const here = await place();
