@@ -92,6 +92,17 @@ func main() {
 	fmt.Println(string(b))
 }`;
 
+const AIOHTTP = `
+import aiohttp, asyncio
+async def main():
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        async with session.get("${URL_OF_NOWHERE}") as answer: print(await answer.text())
+asyncio.run(main())`;
+const PYTHON_MODULES = [
+  ['requests', `import requests; print(requests.get("${URL_OF_NOWHERE}").text)`],
+  ['httpx', `import httpx; print(httpx.get("${URL_OF_NOWHERE}").text)`],
+  ['aiohttp', AIOHTTP],
+] as const;
 const JAVA = `import java.net.URI;
 class Main {
   public static void main(String[] args) throws Exception {
@@ -115,6 +126,22 @@ describe('with the variables alone', () => {
       expect(here.asked).toEqual(['api.example.invalid:443', 'GET /x HTTP/1.1']);
     });
   }
+
+  for (const [module, script] of PYTHON_MODULES) {
+    test.runIf(isInstalled('python3', '-c', `import ${module}`))(`Python's ${module} reaches one too`, async () => {
+      const here = await place();
+      expect(await printedBy('python3', ['-c', script], here)).toContain(ANSWER);
+      expect(here.asked).toEqual(['api.example.invalid:443', 'GET /x HTTP/1.1']);
+    });
+  }
+
+  test.runIf(isInstalled('uv'))('uv comes as far as the answer, which is not of an index', async () => {
+    const here = await place();
+    const index = ['--default-index', 'https://api.example.invalid/simple', '--no-cache', '--no-config'];
+    writeFileSync(path.join(here.cwd, 'x.in'), 'x\n');
+    await printedBy('uv', ['pip', 'compile', ...index, 'x.in'], here);
+    expect(here.asked.slice(0, 2)).toEqual(['api.example.invalid:443', 'GET /simple/x/ HTTP/1.1']);
+  });
 
   test.runIf(isInstalled('go', 'version'))('Go reaches an intercepted host', async () => {
     const here = await place();

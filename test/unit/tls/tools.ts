@@ -2,10 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** Whether a program is installed; says loudly that tests are skipped if it is not. */
-export function isInstalled(program: string, versionFlag = '--version'): boolean {
-  const found = spawnSync(program, [versionFlag]).status === 0;
-  if (!found) console.warn(`SKIPPED: ${program} is not installed, the tests with it do not run`);
+/** Whether a program runs with these arguments, or a module of it can be had; says loudly that tests are skipped if not. */
+export function isInstalled(program: string, ...args: readonly string[]): boolean {
+  const found = spawnSync(program, args.length === 0 ? ['--version'] : args).status === 0;
+  if (!found) console.warn(`SKIPPED: ${[program, ...args].join(' ')} does not run, nor do the tests with it`);
   return found;
 }
 
