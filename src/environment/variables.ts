@@ -103,13 +103,32 @@ function javaProperty([name, value]: Variable): string {
 
 export type VariablesFormat = 'sh' | 'json' | 'docker';
 
+/** What stands around the variables of a text, and between two. */
+export const FRAMES: Readonly<Record<VariablesFormat, Readonly<Record<'before' | 'between' | 'after', string>>>> = {
+  sh: { before: '', between: '', after: '' },
+  docker: { before: '', between: '', after: '' },
+  json: { before: '{\n', between: ',\n', after: '\n}\n' },
+};
+
+const LINES: Readonly<Record<VariablesFormat, (variable: Variable) => string>> = {
+  sh: shellLine,
+  docker: dockerLine,
+  json: ([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`,
+};
+
 export function formatVariables(variables: readonly Variable[], format: VariablesFormat): string {
-  if (format === 'json') return `${JSON.stringify(Object.fromEntries(variables), null, 2)}\n`;
-  return variables.map((variable) => (format === 'sh' ? shellLine(variable) : dockerLine(variable))).join('');
+  const { before, after } = FRAMES[format];
+  return before + variablesText(variables, format) + after;
 }
 
+/** The same without its frame, for a text that is put together of several. */
+export const variablesText = (variables: readonly Variable[], format: VariablesFormat): string =>
+  variables.map(LINES[format]).join(FRAMES[format].between);
+
 /** In single quotes a shell changes nothing; a single quote itself stands outside of them. */
-const shellLine = ([name, value]: Variable): string => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`;
+function shellLine([name, value]: Variable): string {
+  return `export ${name}='${value.replaceAll("'", "'\\''")}'\n`;
+}
 
 /** `docker run --env-file`: everything after the first `=` is the value, quotes included. */
 function dockerLine([name, value]: Variable): string {

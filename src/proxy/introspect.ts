@@ -19,6 +19,7 @@ export function answerItself(received: Received, standing: Standing, entrance: E
   const { path, query } = received.target;
   const { snapshot, sandbox } = standing;
   const page = ownPage({ path, query, fields, snapshot, policy: policyOf(sandbox), reachedAt: entrance.reachedAt });
+  const bytes = page.parts.reduce((sum, { length }) => sum + length, 0);
   record.status = 200;
   record.overheadMs = performance.now() - client.startedMs;
   const sink = client.sendHead({
@@ -26,15 +27,15 @@ export function answerItself(received: Received, standing: Standing, entrance: E
     reason: 'OK',
     fields: [
       field('Content-Type', page.type),
-      field('Content-Length', String(page.body.length)),
+      field('Content-Length', String(bytes)),
       // Of one sandbox and one generation: nobody else may be shown it, nor this one later.
       field('Cache-Control', 'no-store'),
     ],
     length: isHead ? 'none' : 'declared',
   });
   if (!isHead) {
-    sink.write(page.body);
-    record.bytesIn += page.body.length;
+    for (const part of page.parts) if (part.length > 0) sink.write(part);
+    record.bytesIn += bytes;
   }
   sink.end([]);
 }

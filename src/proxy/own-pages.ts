@@ -1,13 +1,7 @@
 import path from 'node:path';
 import { keyVariables } from '../environment/keys.ts';
 import { proxyUrlOf } from '../environment/proxy-url.ts';
-import {
-  formatVariables,
-  sandboxVariables,
-  UnwritableError,
-  type Variable,
-  type VariablesFormat,
-} from '../environment/variables.ts';
+import { FRAMES, sandboxVariables, type VariablesFormat, variablesText } from '../environment/variables.ts';
 import { ProxyError } from '../errors.ts';
 import { prefersJson } from '../headers/accept.ts';
 import type { FieldList } from '../headers/field-list.ts';
@@ -19,7 +13,8 @@ import { bundleOf } from '../tls/bundle.ts';
 
 export interface Page {
   readonly type: string;
-  readonly body: Buffer;
+  /** The body is all of them, in order. */
+  readonly parts: readonly Buffer[];
 }
 
 /** Who asks for a page, and how. Everything that is answered belongs to this policy and to nobody else. */
@@ -44,8 +39,8 @@ export function ownPage(request: PageRequest): Page {
 }
 
 const PAGES: ReadonlyMap<string, (request: PageRequest) => Page> = new Map([
-  ['/ca.pem', ({ snapshot }) => pemsOf(snapshot).ca],
-  ['/bundle.pem', ({ snapshot }) => pemsOf(snapshot).bundle],
+  ['/ca.pem', ({ snapshot }) => caPage(snapshot)],
+  ['/bundle.pem', ({ snapshot }) => bundlePage(snapshot)],
   ['/env', environmentPage],
   ['/policy', policyPage],
 ]);
@@ -54,51 +49,53 @@ const PEM = 'application/x-pem-file';
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-const pageOf = (type: string, text: string): Page => ({ type, body: Buffer.from(text) });
+const pageOf = (type: string, ...texts: readonly string[]): Page => ({
+  type,
+  parts: texts.map((text) => Buffer.from(text)),
+});
 
-/** Made when they are first asked for, and gone with their generation. */
-const pemsBySnapshot = new WeakMap<Snapshot, { readonly ca: Page; readonly bundle: Page }>();
-
-function pemsOf(snapshot: Snapshot): { readonly ca: Page; readonly bundle: Page } {
-  const known = pemsBySnapshot.get(snapshot);
-  if (known !== undefined) return known;
-  const { caPem } = snapshot;
-  const made = { ca: pageOf(PEM, caPem), bundle: pageOf(PEM, bundleOf(caPem).pem) };
-  pemsBySnapshot.set(snapshot, made);
-  return made;
-}
-
-interface PolicyTexts {
-  readonly words: Page;
-  readonly json: Page;
-  readonly keys: readonly Variable[];
-}
-
-/** A policy that a reload leaves as it is keeps its object, and so its texts. */
-const textsByPolicy = new WeakMap<CompiledPolicy, PolicyTexts>();
-
-function textsOf(policy: CompiledPolicy): PolicyTexts {
-  const known = textsByPolicy.get(policy);
-  if (known !== undefined) return known;
-  const outline = outlineOf(policy);
-  const made = {
-    words: pageOf(TEXT, outlineText(outline)),
-    json: pageOf(JSON_TYPE, `${JSON.stringify(outline, null, 2)}\n`),
-    keys: keyVariables(policy),
+/**
+ * Made when it is first asked for, and gone with what it is made of: so that asking again and again costs the same whatever the policy's size.
+ * A policy that a reload leaves as it is keeps its object, and so its texts.
+ */
+function madeOnce<From extends object, Made extends object>(make: (from: From) => Made): (from: From) => Made {
+  const madeBy = new WeakMap<From, Made>();
+  return (from) => {
+    const known = madeBy.get(from);
+    if (known !== undefined) return known;
+    const made = make(from);
+    madeBy.set(from, made);
+    return made;
   };
-  textsByPolicy.set(policy, made);
-  return made;
 }
+
+const caPage = madeOnce(({ caPem }: Snapshot) => pageOf(PEM, caPem));
+const bundlePage = madeOnce(({ caPem }: Snapshot) => pageOf(PEM, bundleOf(caPem).pem));
+const wordsPage = madeOnce((policy: CompiledPolicy) => pageOf(TEXT, outlineText(outlineOf(policy))));
+const jsonPage = madeOnce((policy: CompiledPolicy) =>
+  pageOf(JSON_TYPE, `${JSON.stringify(outlineOf(policy), null, 2)}\n`),
+);
+
+const keysIn = (format: VariablesFormat): ((policy: CompiledPolicy) => Buffer) =>
+  madeOnce((policy: CompiledPolicy) => {
+    const text = variablesText(keyVariables(policy), format);
+    return Buffer.from(text === '' ? '' : FRAMES[format].between + text);
+  });
+
+const KEYS: Readonly<Record<VariablesFormat, (policy: CompiledPolicy) => Buffer>> = {
+  sh: keysIn('sh'),
+  json: keysIn('json'),
+  docker: keysIn('docker'),
+};
 
 function policyPage({ query, fields, policy }: PageRequest): Page {
-  const { words, json } = textsOf(policy);
   switch (parameter(query, 'format')) {
     case null:
-      return prefersJson(fields) ? json : words;
+      return prefersJson(fields) ? jsonPage(policy) : wordsPage(policy);
     case 'text':
-      return words;
+      return wordsPage(policy);
     case 'json':
-      return json;
+      return jsonPage(policy);
     default:
       throw invalid('format', 'Write format=text or format=json.');
   }
@@ -119,13 +116,9 @@ function environmentPage(request: PageRequest): Page {
     bundleFile: path.posix.join(folder, 'bundle.pem'),
     trustStoreFile: null,
   };
-  try {
-    const text = formatVariables([...sandboxVariables(place), ...textsOf(policy).keys], format);
-    return pageOf(format === 'json' ? JSON_TYPE : TEXT, text);
-  } catch (error) {
-    if (error instanceof UnwritableError) throw invalid('ca_at', 'Name a folder without line breaks.');
-    throw error;
-  }
+  const { before, after } = FRAMES[format];
+  const head = Buffer.from(before + variablesText(sandboxVariables(place), format));
+  return { type: format === 'json' ? JSON_TYPE : TEXT, parts: [head, KEYS[format](policy), Buffer.from(after)] };
 }
 
 function formatOf(text: string): VariablesFormat {
