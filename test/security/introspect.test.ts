@@ -198,6 +198,12 @@ describe('an attempt to get more of it', () => {
     expect(body).toMatch(/^-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\n$/);
   });
 
+  it('by HEAD gets no body, which would be read as the next answer', async () => {
+    const client = await connectRaw(scene().postern.proxyPort);
+    client.send(pageFor('one', '/ca.pem').replace('GET', 'HEAD') + pageFor('one', '/x'));
+    expect(await client.until(/^HTTP\/1\.1 200 OK\r\n(?:[^\r]+\r\n)+\r\nHTTP\/1\.1 404 /)).toBeTruthy();
+  });
+
   it('by an upgrade gets a page and no tunnel', async () => {
     const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
     const { head } = await ask(
