@@ -1,6 +1,6 @@
 /**
  * The variables in which SDKs and tools look for their key, by the host that they send it to. Most refuse to start without one, although
- * the proxy knows it better. Each was looked up in the documentation of its program.
+ * the proxy knows it better. The names are the programs' own; a program that changed its mind costs a key that it does not see.
  */
 export interface SdkKey {
   readonly host: string;
