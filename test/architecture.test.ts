@@ -11,6 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   headers: [],
   scrub: ['headers'],
   http1: ['errors', 'headers'],
+  socks5: ['address', 'errors', 'http1'],
   secrets: ['errors', 'policy', 'scrub'],
   policy: ['address', 'headers', 'errors', 'inject'],
   inject: ['address', 'headers', 'errors', 'policy', 'scrub', 'secrets'],
@@ -25,6 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'address',
     'headers',
     'http1',
+    'socks5',
     'policy',
     'inject',
     'scrub',
@@ -40,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'version',
   ],
 };
-const PURE = ['address', 'headers', 'http1', 'policy', 'inject', 'scrub', 'budget', 'environment'];
+const PURE = ['address', 'headers', 'http1', 'socks5', 'policy', 'inject', 'scrub', 'budget', 'environment'];
 /** Modules of Node that compute and touch nothing. */
 const PURE_MODULES = ['node:path', 'node:crypto', 'node:url', 'node:assert', 'node:buffer', 'node:util'];
 const FILE_LINES_MAX = 350;

@@ -1,10 +1,12 @@
 import type { ProxyError } from '../errors.ts';
 import type { ClientEvidence } from '../runtime/identity.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
+import { SOCKS4, SOCKS5 } from '../socks5/reader.ts';
 import { closeGently } from '../wire/close.ts';
 import type { Wire } from '../wire/wire.ts';
 import { countFor } from './admit.ts';
 import { type ExchangeConnection, exchange } from './exchange.ts';
+import { firstBytes } from './first-bytes.ts';
 import type { Flight } from './flight.ts';
 import { H1Client } from './h1-client.ts';
 import { judgeFlight } from './judge-again.ts';
@@ -12,11 +14,12 @@ import type { OpenConnection } from './open-set.ts';
 import type { OpaqueRun, TunnelConnection } from './opening.ts';
 import type { Entrance, Passage } from './passage.ts';
 import type { Services } from './services.ts';
+import { refuseSocks4, serveSocks } from './socks.ts';
 import { tunnel } from './tunnel.ts';
 
 /** One client connection from its acceptance to its end, through a CONNECT and the TLS inside it. */
 export class ClientConnection implements OpenConnection, TunnelConnection, ExchangeConnection {
-  readonly entrance: Entrance;
+  entrance: Entrance;
   readonly services: Services;
   sandbox: string | null = null;
   #wire: Wire;
@@ -31,12 +34,29 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     this.services = services;
   }
 
-  /** Serves requests to the proxy itself: HTTP with absolute-form targets, until a CONNECT makes it a tunnel. */
+  /** Serves what is spoken to the proxy itself: SOCKS, or HTTP with absolute-form targets, until a CONNECT makes it a tunnel. */
   async serve(): Promise<void> {
-    const { entrance } = this;
-    const evidence = { address: entrance.clientAddress, listener: entrance.listener, credentials: null };
+    const { clientAddress: address, listener } = this.entrance;
+    const evidence = { address, listener, credentials: null };
     this.#countAtOnce(evidence);
-    await this.serveRequests(this.#wire, { entrance, tunnel: null, evidence, standing: null });
+    const wire = this.#wire;
+    const first = await this.#firstByte(wire);
+    if (first === null) return closeGently(wire);
+    const isSocks = first === SOCKS5 || first === SOCKS4;
+    if (isSocks) this.entrance = { ...this.entrance, ingress: 'socks' };
+    const passage: Passage = { entrance: this.entrance, tunnel: null, evidence, standing: null };
+    if (first === SOCKS4) refuseSocks4(wire, passage, this.services);
+    else if (isSocks) await serveSocks(wire, passage, this);
+    else await this.serveRequests(wire, passage);
+  }
+
+  /** What tells SOCKS from HTTP; null if nothing came. */
+  async #firstByte(wire: Wire): Promise<number | null> {
+    this.#opaque = { judge: () => null, cut: () => wire.destroy(), drain: () => wire.destroy() };
+    const { clientHeadMs } = this.services.runtime.current.settings.limits;
+    const first = await firstBytes(wire, clientHeadMs, (bytes) => bytes[0] ?? null);
+    this.#opaque = null;
+    return first;
   }
 
   /** Where no token can change whose it is, a connection counts before it has asked for anything: it may never do so. */

@@ -29,3 +29,10 @@ export function firstBytes<Seen>(
     else wire.wake();
   });
 }
+
+/** RFC 8446 section 5.1: the first byte of a record of the handshake, with which TLS begins. */
+export const TLS_HANDSHAKE = 0x16;
+
+/** RFC 9110 section 5.6.2: a method begins with a token character; nothing else that is spoken first looks like HTTP. */
+export const beginsMethod = (bytes: Buffer): boolean =>
+  /^[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(bytes.toString('latin1', 0, 1));

@@ -6,16 +6,11 @@ import type { Scheme } from '../policy/model.ts';
 import { isReserved } from '../policy/reserved.ts';
 import { type ClientHello, readClientHello } from '../tls/client-hello.ts';
 import { Wire } from '../wire/wire.ts';
-import { firstBytes } from './first-bytes.ts';
-import type { H1Client } from './h1-client.ts';
-import { clientLeft, type OpaqueRun, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
+import { beginsMethod, firstBytes, TLS_HANDSHAKE } from './first-bytes.ts';
+import { clientLeft, type OpaqueRun, type Opening, type TunnelClient, type TunnelConnection } from './opening.ts';
 import type { Passage, TunnelTarget } from './passage.ts';
 import { noteFailure } from './record.ts';
 import { hostFieldOf } from './target.ts';
-
-const TLS_HANDSHAKE = 0x16;
-/** RFC 9110 section 5.6.2: a method begins with a token character; nothing else that is spoken first looks like HTTP. */
-const METHOD_START = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]/;
 
 type Speech =
   | { readonly kind: 'tls'; readonly hello: ClientHello }
@@ -23,13 +18,13 @@ type Speech =
   | { readonly kind: 'other'; readonly why: string };
 
 /**
- *   client ──CONNECT──▶ 200 ──ClientHello──▶ our leaf ──requests──▶ exchange
+ *   client ──CONNECT, SOCKS5──▶ 200 ──ClientHello──▶ our leaf ──requests──▶ exchange
  * An intercepted tunnel: TLS ends here with a leaf for the authority, or plain HTTP is spoken inside. Each request is decided on its own.
  * Throws if the client is gone before the tunnel is open.
  */
 export async function intercept(
   opening: Opening,
-  client: H1Client,
+  client: TunnelClient,
   passage: Passage,
   connection: TunnelConnection,
   record: ExchangeRecord,
@@ -37,7 +32,7 @@ export async function intercept(
   const { wire } = client;
   const left = clientLeft(wire);
   if (left !== null) throw left;
-  if (!opening.opened) wire.writeText(TUNNEL_OPEN);
+  if (!opening.opened) client.sendOpen();
   record.status = 200;
   try {
     const served = await serveInside(opening, wire, passage, connection);
@@ -92,7 +87,7 @@ function tunnelFor(scheme: Scheme, { host, port, sandbox }: Opening, tls: string
 /** TLS or HTTP, by what is spoken and never by the port (SEMANTICS.md 1). */
 function detect(bytes: Buffer): Speech | null {
   if (bytes[0] !== TLS_HANDSHAKE) {
-    return METHOD_START.test(bytes.toString('latin1', 0, 1))
+    return beginsMethod(bytes)
       ? { kind: 'http' }
       : { kind: 'other', why: 'neither TLS nor HTTP is spoken in the tunnel' };
   }

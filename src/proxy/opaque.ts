@@ -12,7 +12,6 @@ import { Wire } from '../wire/wire.ts';
 import type { Allowance } from './allowance.ts';
 import { denied } from './decide-request.ts';
 import { firstBytes } from './first-bytes.ts';
-import type { H1Client } from './h1-client.ts';
 import { protocolDenied } from './intercept.ts';
 import { judgeAddress, policyAgain } from './judge-again.ts';
 import {
@@ -20,7 +19,7 @@ import {
   destinationOf,
   type OpaqueRun,
   type Opening,
-  TUNNEL_OPEN,
+  type TunnelClient,
   type TunnelConnection,
 } from './opening.ts';
 import type { Passage } from './passage.ts';
@@ -28,13 +27,13 @@ import { noteFailure } from './record.ts';
 import { tunnelWithinLimits } from './within-limits.ts';
 
 /**
- *   client ──CONNECT──▶ dial, 200 ──ClientHello, SNI checked──▶ bytes ──▶ upstream
+ *   client ──CONNECT, SOCKS5──▶ dial, 200 ──ClientHello, SNI checked──▶ bytes ──▶ upstream
  * A tunnel whose bytes nobody reads: `passthrough` (only its ClientHello is looked at) or raw TCP that `subnets.allow` holds. No credential
  * ever enters it. Throws what refuses it before the 200; afterwards resolves `over`.
  */
 export async function openOpaque(
   opening: Opening,
-  client: H1Client,
+  client: TunnelClient,
   passage: Passage,
   connection: TunnelConnection,
   record: ExchangeRecord,
@@ -53,7 +52,7 @@ export async function openOpaque(
 /** What a tunnel runs with, from its decision to its end. */
 interface Running {
   readonly opening: Opening;
-  readonly client: H1Client;
+  readonly client: TunnelClient;
   readonly passage: Passage;
   readonly connection: TunnelConnection;
   readonly record: ExchangeRecord;
@@ -63,7 +62,7 @@ interface Running {
 async function runOpaque({ opening, client, passage, connection, record, allowance }: Running): Promise<'over'> {
   const { services } = connection;
   const upstream = await connect(opening, client, services.pool, record);
-  const run = new OpaqueTunnel(opening, passage, client.wire, upstream);
+  const run = new OpaqueTunnel(opening, passage, client, upstream);
   const refused = clientLeft(client.wire) ?? judgedSince(opening, run, services.runtime.current);
   if (refused !== null) {
     upstream.destroy();
@@ -72,7 +71,7 @@ async function runOpaque({ opening, client, passage, connection, record, allowan
   connection.runs(run);
   services.observer.tunnelOpened();
   try {
-    if (!opening.opened) client.wire.writeText(TUNNEL_OPEN);
+    if (!opening.opened) client.sendOpen();
     record.status = 200;
     if (opening.decision.kind === 'opaque') await checkHello(client.wire, opening);
     const end = await relayRaw(client.wire, upstream, {
@@ -113,7 +112,7 @@ function noteDecision({ decision }: Opening, record: ExchangeRecord): void {
   }
 }
 
-async function connect(opening: Opening, client: H1Client, pool: Pool, record: ExchangeRecord): Promise<Wire> {
+async function connect(opening: Opening, client: TunnelClient, pool: Pool, record: ExchangeRecord): Promise<Wire> {
   const { ground, host, port } = opening;
   const addresses = await judgedAddresses(destinationOf(opening), ground.resolver, ground.addresses);
   const { limits } = ground.settings;
@@ -152,10 +151,10 @@ class OpaqueTunnel implements OpaqueRun {
   error: ProxyError | null = null;
   readonly #opening: Opening;
   readonly #passage: Passage;
-  readonly #client: Wire;
+  readonly #client: TunnelClient;
   readonly #upstream: Wire;
 
-  constructor(opening: Opening, passage: Passage, client: Wire, upstream: Wire) {
+  constructor(opening: Opening, passage: Passage, client: TunnelClient, upstream: Wire) {
     this.#opening = opening;
     this.#passage = passage;
     this.#client = client;
@@ -166,7 +165,7 @@ class OpaqueTunnel implements OpaqueRun {
     const { host, port, sandbox, decision } = this.#opening;
     try {
       const policy = policyAgain(this.#passage, next, sandbox);
-      const again = decideTunnel(policy, host, port, 'connect');
+      const again = decideTunnel(policy, host, port, this.#client.kind);
       if (again.kind === 'deny') return denied(again);
       if (again.kind === 'named-inside' || again.kind !== decision.kind) {
         const reason = 'the policy would not leave this tunnel unread any more';
@@ -183,7 +182,7 @@ class OpaqueTunnel implements OpaqueRun {
 
   cut(error: ProxyError): void {
     this.error ??= error;
-    this.#client.destroy();
+    this.#client.wire.destroy();
     this.#upstream.destroy();
   }
 }

@@ -1,7 +1,7 @@
 import { ProxyError } from '../errors.ts';
 import { responseHeadText } from '../http1/write.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
-import type { TunnelDecision } from '../policy/decision.ts';
+import type { TunnelDecision, TunnelKind } from '../policy/decision.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Destination } from '../upstream/judge.ts';
 import type { Wire } from '../wire/wire.ts';
@@ -21,7 +21,7 @@ export function groundOf({ generation, settings, addresses, resolver, upstreamCo
   return { generation, settings, addresses, resolver, upstreamContext, leaves };
 }
 
-/** A CONNECT that was read. */
+/** A tunnel that was asked for, by CONNECT or SOCKS5. */
 export interface Asked {
   readonly host: string;
   readonly port: number;
@@ -32,9 +32,19 @@ export interface Asked {
 
 /** What the policy makes of it. `host` is the name that counts, which is the one inside where the authority is an unnamed address. */
 export interface Opening extends Asked {
-  /** The 200 was sent. */
+  /** The client was told that it is open. */
   readonly opened: boolean;
   readonly decision: Exclude<TunnelDecision, { readonly kind: 'deny' | 'named-inside' }>;
+}
+
+/** Whoever asked for a tunnel, and how it is told. In this alone the ways in differ: what follows is one for all. */
+export interface TunnelClient {
+  readonly kind: TunnelKind;
+  readonly wire: Wire;
+  /** Called once if the client leaves while it waits. */
+  onAbort(callback: () => void): void;
+  /** Tells it that the tunnel is open. */
+  sendOpen(): void;
 }
 
 /** Anything opaque that runs on a connection in place of requests. */

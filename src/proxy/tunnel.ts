@@ -1,29 +1,20 @@
 import { parseAuthority } from '../address/authority.ts';
-import { hostFromRequest } from '../address/hostname.ts';
 import { type Code, ProxyError, toProxyError } from '../errors.ts';
 import { countOf, field, firstValue } from '../headers/field-list.ts';
 import { requestFraming } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
-import { isReserved } from '../policy/reserved.ts';
-import { decideTunnel } from '../policy/tunnel.ts';
-import { readClientHello } from '../tls/client-hello.ts';
-import { judgedAddresses } from '../upstream/judge.ts';
-import type { Wire } from '../wire/wire.ts';
 import { admit } from './admit.ts';
-import { denied } from './decide-request.ts';
-import { firstBytes } from './first-bytes.ts';
 import type { H1Client, H1Request } from './h1-client.ts';
-import { intercept } from './intercept.ts';
-import { openOpaque } from './opaque.ts';
-import { type Asked, destinationOf, groundOf, type Opening, TUNNEL_OPEN, type TunnelConnection } from './opening.ts';
+import { openTunnel } from './open-tunnel.ts';
+import { type Asked, groundOf, TUNNEL_OPEN, type TunnelClient, type TunnelConnection } from './opening.ts';
 import type { Passage } from './passage.ts';
 import { noteFailure, openRecord } from './record.ts';
 import { errorBody, refusedConnect } from './reply.ts';
 import { identify, policyOf, proxyCredentials } from './standing.ts';
 
 /**
- * CONNECT (RFC 9110 section 9.3.6). The tunnel is decided before anything is read from it: opaque, or intercepted (SEMANTICS.md 1).
+ * CONNECT (RFC 9110 section 9.3.6): what it asks for and who asks, then a tunnel like any other.
  * `over`: it was opened and has ended. `refused`: the client may try again on the same connection.
  */
 export async function tunnel(
@@ -37,12 +28,7 @@ export async function tunnel(
   record.method = 'CONNECT';
   try {
     const asked = readConnect(request, passage, connection, record);
-    const opening = await decideOpening(asked, client, record);
-    if (opening.decision.kind !== 'intercept') return await openOpaque(opening, client, passage, connection, record);
-    // Judged before the 200, so that a refused address is an answer to CONNECT and not a tunnel that breaks.
-    if (!isReserved(opening.host))
-      await judgedAddresses(destinationOf(opening), opening.ground.resolver, opening.ground.addresses);
-    return await intercept(opening, client, passage, connection, record);
+    return await openTunnel(asked, asTunnelClient(client), passage, connection, record);
   } catch (thrown) {
     const error = toProxyError(thrown, 'tunnel');
     noteFailure(record, error);
@@ -53,6 +39,13 @@ export async function tunnel(
     return 'refused';
   }
 }
+
+const asTunnelClient = (client: H1Client): TunnelClient => ({
+  kind: 'connect',
+  wire: client.wire,
+  onAbort: (callback) => client.onAbort(callback),
+  sendOpen: () => void client.wire.writeText(TUNNEL_OPEN),
+});
 
 /** Reads a CONNECT and who sent it. Throws what refuses it. */
 function readConnect(
@@ -74,38 +67,6 @@ function readConnect(
   // Plain requests before it have left what they knew, and the tunnel will outlive it.
   passage.standing = null;
   return { host, port, ground: groundOf(snapshot), sandbox: sandbox.name, policy: policyOf(sandbox) };
-}
-
-/** How the connection is read. An address that nothing names is judged by the name inside, for which the tunnel must be open. */
-async function decideOpening(asked: Asked, client: H1Client, record: ExchangeRecord): Promise<Opening> {
-  const { policy } = asked;
-  let place = { host: asked.host, port: asked.port, opened: false };
-  let decision = decideTunnel(policy, asked.host, asked.port, 'connect');
-  if (decision.kind === 'named-inside') {
-    client.wire.writeText(TUNNEL_OPEN);
-    record.status = 200;
-    place = { host: await nameInside(client.wire, asked), port: asked.port, opened: true };
-    record.host = place.host;
-    decision = decideTunnel(policy, place.host, asked.port, 'connect');
-  }
-  if (decision.kind === 'deny') {
-    record.rule = decision.rule?.label ?? null;
-    throw denied(decision);
-  }
-  if (decision.kind === 'named-inside')
-    throw refusal('ADDRESS_DENIED', 'the name inside the tunnel is an address again');
-  return { ...asked, ...place, decision };
-}
-
-/** The SNI of a tunnel to an address (SEMANTICS.md 1). */
-async function nameInside(wire: Wire, { ground }: Asked): Promise<string> {
-  const reading = await firstBytes(wire, ground.settings.limits.clientHeadMs, (bytes) => {
-    const seen = readClientHello(bytes);
-    return seen.kind === 'need-more' ? null : seen;
-  });
-  const named = reading?.kind === 'hello' && reading.sni !== null ? hostFromRequest(reading.sni) : null;
-  if (named?.ok) return named.host;
-  throw refusal('ADDRESS_DENIED', 'a tunnel to an address that no rule names, without a TLS name inside');
 }
 
 /** Authority-form, exactly (RFC 9112 section 3.2.3), and a Host that names the same host. */
