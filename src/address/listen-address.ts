@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { parsePort } from './authority.ts';
 import { canonicalHost } from './hostname.ts';
 
@@ -28,6 +29,12 @@ function readUnix(text: string): ListenReading {
   if (path.includes('\0')) return { ok: false, why: 'has a NUL character' };
   if (new TextEncoder().encode(path).length > SOCKET_PATH_BYTES_MAX) {
     return { ok: false, why: `is longer than the ${SOCKET_PATH_BYTES_MAX} bytes that a socket path may have` };
+  }
+  // One path in two spellings would be one socket and two listeners.
+  const canonical = posix.normalize(path).replace(/(?<=.)\/$/, '');
+  if (canonical === '/') return { ok: false, why: 'names no file; write "unix:/run/postern.sock"' };
+  if (canonical !== path) {
+    return { ok: false, why: 'is not the shortest spelling of its path', canonical: `unix:${canonical}` };
   }
   return { ok: true, address: { kind: 'unix', path, text } };
 }

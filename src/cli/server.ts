@@ -14,7 +14,10 @@ import { connectionsWithinDescriptors } from '../proxy/descriptors.ts';
 import { judgeAddress } from '../proxy/judge-again.ts';
 import { listen, type ProxyListener } from '../proxy/listener.ts';
 import { OpenSet } from '../proxy/open-set.ts';
+import { PolicyListeners } from '../proxy/policy-listeners.ts';
 import type { Services } from '../proxy/services.ts';
+import { whyNotBound } from '../runtime/bind.ts';
+import { policyListeners } from '../runtime/policy-sockets.ts';
 import { Quarantine, QuarantineError } from '../runtime/quarantine.ts';
 import type { Sources } from '../runtime/reading.ts';
 import { Runtime } from '../runtime/runtime.ts';
@@ -49,6 +52,7 @@ export class Server {
   #quarantine: Quarantine | null = null;
   #pool: Pool | null = null;
   #listeners: readonly ProxyListener[] = [];
+  #policyListeners: PolicyListeners | null = null;
   #adminAddresses: readonly ListenAddress[] = [];
   #isUp = false;
   #failedLeafToldMs = Number.NEGATIVE_INFINITY;
@@ -67,6 +71,7 @@ export class Server {
       sources,
       log,
       metrics: this.#metrics,
+      // Those of policies are Unix sockets, which nobody dials.
       listeners: () => [...this.#listeners.map(({ address }) => address), ...this.#adminAddresses],
       onMinted: (outcome) => {
         this.#metrics.leaves[outcome]++;
@@ -111,12 +116,15 @@ export class Server {
       observer.auditRequired = next.settings.log.auditRequired;
       this.#ledger.follow(next.sandboxes, previous.sandboxes);
       this.#judgeAgain(next, previous, pool);
+      void this.#followPolicies();
     });
     const { listen: wanted, admin } = first.settings;
     this.#listeners = await Promise.all(wanted.proxy.map((at) => bound('listen.proxy', at, listen(at, services))));
     this.#adminAddresses = await Promise.all(
       admin.listen.map((at) => bound('admin.listen', at, this.#admin.listen(at))),
     );
+    this.#policyListeners = new PolicyListeners((at) => listen(at, services), this.#log);
+    await this.#followPolicies();
     // Said to be up only once an edit would be seen and bundle.pem is there for the clients.
     await Promise.all([this.runtime.watch(), this.#refreshBundle()]);
     this.#isUp = true;
@@ -131,7 +139,7 @@ export class Server {
   /** Accepts nothing more, lets what runs finish within the drain time, writes the last lines. */
   async stop(): Promise<void> {
     const { drainMs } = this.runtime.current.settings.limits;
-    const closed = this.#listeners.map((listener) => listener.close());
+    const closed = [...this.#listeners.map((listener) => listener.close()), this.#policyListeners?.close()];
     await this.#open.drain(drainMs, new ProxyError('DRAINING', { stage: 'relay', side: 'proxy' }));
     await Promise.all(closed);
     this.#pool?.close();
@@ -140,13 +148,23 @@ export class Server {
     await this.#audit?.close(FLUSH_MS);
   }
 
+  /** Opens and removes the sockets that policies name (SEMANTICS.md 10). One that cannot be opened keeps nobody else out. */
+  async #followPolicies(): Promise<void> {
+    const { governed, snapshot } = this.runtime.state;
+    await this.#policyListeners?.follow(policyListeners(governed, snapshot.settings));
+  }
+
+  get #proxyListenerTexts(): readonly string[] {
+    return [...this.#listeners.map(({ address }) => address.text), ...(this.#policyListeners?.open ?? [])];
+  }
+
   greeting(): Greeting {
     const { snapshot, authority } = this.runtime.state;
     const { settings, sandboxes } = snapshot;
     return {
       version: VERSION,
       program: relative(process.cwd(), process.argv[1] ?? '') || 'postern',
-      proxyListeners: this.#listeners.map(({ address }) => address.text),
+      proxyListeners: this.#proxyListenerTexts,
       listenOverridden: this.#sources.overrides.proxy !== undefined,
       adminListeners: this.#adminAddresses.map(({ text }) => text),
       caFile: authority.paths.ca,
@@ -167,8 +185,9 @@ export class Server {
     return {
       ready: this.#isUp,
       draining: this.#open.draining,
-      proxyListeners: this.#listeners.map(({ address }) => address.text),
+      proxyListeners: this.#proxyListenerTexts,
       adminListeners: this.#adminAddresses.map(({ text }) => text),
+      listenersFailed: this.#policyListeners?.failed ?? [],
       connections: this.#metrics.connections,
       tunnels: this.#metrics.tunnels,
       auditDropped: this.#audit?.dropped ?? 0,
@@ -252,8 +271,6 @@ async function bound<T>(key: string, address: ListenAddress, binding: Promise<T>
   try {
     return await binding;
   } catch (error) {
-    const code = errorCode(error);
-    const why = code === 'EADDRINUSE' ? 'another process listens there; choose another address' : code;
-    throw new ServeError(`${key}: cannot listen on ${address.text}: ${why}`);
+    throw new ServeError(`${key}: cannot listen on ${address.text}: ${whyNotBound(address, error)}`);
   }
 }

@@ -44,7 +44,7 @@ export function greetingText(greeting: Greeting): string {
 
 /** `env` reads postern.yaml, and the defaults without one: it is told only of what a flag of `serve` changed. */
 function proxyFlag({ proxyListeners, listenOverridden }: Greeting): string {
-  const [first] = proxyListeners;
+  const first = proxyListeners.find((listener) => !listener.startsWith('unix:'));
   return listenOverridden && first !== undefined ? ` --proxy http://${first}` : '';
 }
 

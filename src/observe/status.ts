@@ -14,6 +14,8 @@ export interface Liveness {
   readonly draining: boolean;
   readonly proxyListeners: readonly string[];
   readonly adminListeners: readonly string[];
+  /** Sockets that a policy names and that could not be opened. */
+  readonly listenersFailed: readonly { readonly listener: string; readonly reason: string }[];
   readonly connections: { readonly client: number; readonly upstream: number };
   readonly tunnels: number;
   readonly auditDropped: number;
@@ -45,7 +47,7 @@ export function statusOf(
     })),
     quarantine,
     findings: findings.map(findingJson),
-    listeners: { proxy: live.proxyListeners, admin: live.adminListeners },
+    listeners: { proxy: live.proxyListeners, admin: live.adminListeners, failed: live.listenersFailed },
     connections: live.connections,
     tunnels: live.tunnels,
     audit: { dropped: live.auditDropped, healthy: live.auditHealthy },

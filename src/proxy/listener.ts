@@ -14,18 +14,26 @@ import type { Services } from './services.ts';
 export interface ProxyListener {
   /** As it is bound: port 0 has become a real port. */
   readonly address: ListenAddress;
-  /** Accepts no more; connections that are open go on. */
+  /** Accepts no more, and removes the file of a Unix socket, at once; connections that are open go on. Resolves when they have ended. */
   close(): Promise<void>;
 }
 
 /** Binds one address and serves every client that connects to it. Rejects with the system's error. */
 export async function listen(address: ListenAddress, services: Services): Promise<ProxyListener> {
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
-  const bound = await bind(server, address);
+  const bound = await bind(server, address, { socketMode: socketMode() });
   server.on('connection', (socket) => accept(socket, bound, services));
   // After binding an error concerns one connection that was lost before it was accepted (or no descriptor is left).
   server.on('error', () => {});
   return { address: bound, close: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+/**
+ * Of a Unix socket for clients: for the user and the group of this process, and never for others, since whoever can connect is the sandbox.
+ * A umask that shuts the group out altogether (077) is obeyed; the usual one (022) would let the group look at the socket and not connect.
+ */
+function socketMode(): number {
+  return (process.umask() & 0o070) === 0o070 ? 0o600 : 0o660;
 }
 
 /** `accept`: one connection, within the limit. */

@@ -1,5 +1,6 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { lstatSync, type Stats, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
+import { errorCode } from '../errors.ts';
 import type { ListenAddress } from './settings.ts';
 
 const BACKLOG = 4_096;
@@ -44,10 +45,40 @@ function withUmask(mode: number | undefined, listen: () => void): void {
   }
 }
 
+/** What is wrong where `bind` rejected, for the operator. */
+export function whyNotBound(address: ListenAddress, error: unknown): string {
+  const code = errorCode(error);
+  if (code === 'EADDRINUSE' && address.kind === 'tcp') return 'another process listens there; choose another address';
+  if (code === 'EADDRINUSE' && address.kind === 'unix') {
+    return statsOf(address.path)?.isSocket() === false
+      ? 'a file that is no socket is there; remove it, or choose another path'
+      : 'somebody listens there already, or left a socket that only they may remove; choose another path';
+  }
+  if (code === 'ENOENT' && address.kind === 'unix') return 'its folder is not there; make it';
+  if (code === 'EACCES' && address.kind === 'unix') return 'its folder may not be written by this process (EACCES)';
+  return code;
+}
+
+/** Nobody listens on it: a process that ended without removing it left it behind, and `listen` would be refused. */
 async function removeStale(path: string): Promise<void> {
-  const stats = await lstat(path).catch(() => null);
-  if (stats?.isSocket() !== true || (await answers(path))) return;
-  await unlink(path).catch(() => {});
+  const stale = statsOf(path);
+  if (stale?.isSocket() !== true || (await answers(path))) return;
+  // Another process may have done the same and listen there since: what is removed is what was asked, in one turn.
+  const now = statsOf(path);
+  if (now?.ino !== stale.ino || now.ctimeMs !== stale.ctimeMs) return;
+  try {
+    unlinkSync(path);
+  } catch {
+    // `listen` says that it is in use.
+  }
+}
+
+function statsOf(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch {
+    return null;
+  }
 }
 
 /** Whether a process listens there; only a refusal says for certain that none does. */

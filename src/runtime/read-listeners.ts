@@ -1,7 +1,6 @@
 import { parseListenAddress } from '../address/listen-address.ts';
 import { below, quote, type Site } from '../policy/finding.ts';
 import { withCanonical } from '../policy/reading/host-patterns.ts';
-import { LATER } from '../policy/reading/later.ts';
 import type { ListenAddress } from './settings.ts';
 
 const tcp = (host: string, port: number): ListenAddress => ({ kind: 'tcp', host, port, text: `${host}:${port}` });
@@ -21,8 +20,6 @@ export function readListeners(
     const { path } = below(site, index);
     const reading = parseListenAddress(text);
     if (!reading.ok) site.report.error(path, withCanonical(text, reading));
-    else if (reading.address.kind === 'unix' && use === 'proxy')
-      site.report.error(path, `a unix: listener for clients ${LATER}`);
     else if (isAmong(reading.address, listeners))
       site.report.error(path, `${quote(text)} is in this list twice; remove one of them`);
     else listeners.push(reading.address);

@@ -2,7 +2,6 @@ import { parseListenAddress } from '../../address/listen-address.ts';
 import { below, type PlaceOf, quote, type Site } from '../finding.ts';
 import type { MatchSpec, PolicySpec } from '../model.ts';
 import { withCanonical } from './host-patterns.ts';
-import { LATER } from './later.ts';
 import { type FileBase, readSource } from './read-secrets.ts';
 import { readBlock } from './read-subnets.ts';
 import type { RawSandbox } from './schema.ts';
@@ -54,10 +53,6 @@ function readListener(text: string, site: Site): string | null {
   const reading = parseListenAddress(text);
   if (!reading.ok) {
     site.report.error(site.path, withCanonical(text, reading));
-    return null;
-  }
-  if (reading.address.kind === 'unix') {
-    site.report.error(site.path, `a unix: listener ${LATER}`);
     return null;
   }
   return reading.address.text;

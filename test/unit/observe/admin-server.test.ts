@@ -33,6 +33,7 @@ async function adminScene(address: ListenAddress = LOCAL, token: string | null =
     ready: true,
     draining: false,
     proxyListeners: ['127.0.0.1:8080'],
+    listenersFailed: [],
     adminListeners: [],
     connections: scene.metrics.connections,
     tunnels: 0,
