@@ -35,7 +35,8 @@ export async function serveSocks(wire: Wire, passage: Passage, connection: Tunne
   } catch (thrown) {
     const error = toProxyError(thrown, 'tunnel');
     noteFailure(record, error);
-    if (record.status !== null) wire.destroy();
+    // A tunnel that was opened and then refused can only be closed.
+    if (record.status !== null) wire.destroyAfterWrites();
     else {
       record.status = error.status;
       client.refuse(error, thrown instanceof Unsupported ? thrown.reply : undefined);

@@ -134,12 +134,10 @@ const request = fc.oneof(
 );
 const conversation = fc.oneof(
   fc.tuple(request, byteText).map(([asked, rest]) => ({ bytes: NO_AUTH + asked + rest, method: 'none' as const })),
-  fc
-    .tuple(byteText, byteText, request)
-    .map(([user, password, asked]) => ({
-      bytes: BOTH + credentials(user, password) + asked,
-      method: 'password' as const,
-    })),
+  fc.tuple(byteText, byteText, request).map(([user, password, asked]) => ({
+    bytes: BOTH + credentials(user, password) + asked,
+    method: 'password' as const,
+  })),
   fc
     .tuple(byteText, fc.constantFrom('none' as const, 'password' as const))
     .map(([bytes, method]) => ({ bytes, method })),
