@@ -1,5 +1,6 @@
 import { lstatSync, type Stats, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import { errorCode } from '../errors.ts';
 import type { ListenAddress } from './settings.ts';
 
@@ -54,8 +55,12 @@ export function whyNotBound(address: ListenAddress, error: unknown): string {
       ? 'a file that is no socket is there; remove it, or choose another path'
       : 'somebody listens there already, or left a socket that only they may remove; choose another path';
   }
-  if (code === 'ENOENT' && address.kind === 'unix') return 'its folder is not there; make it';
-  if (code === 'EACCES' && address.kind === 'unix') return 'its folder may not be written by this process (EACCES)';
+  // libuv says EACCES for ENOENT, too.
+  if (code === 'EACCES' && address.kind === 'unix') {
+    return statsOf(dirname(address.path)) === null
+      ? 'its folder is not there; make it'
+      : 'its folder may not be written by this process (EACCES)';
+  }
   return code;
 }
 

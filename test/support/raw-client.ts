@@ -115,6 +115,14 @@ export async function connectRaw(port: number, host = '127.0.0.1'): Promise<RawC
   return client;
 }
 
+/** A client on a Unix socket. */
+export async function connectUnix(path: string): Promise<RawClient> {
+  const socket = connect({ path, allowHalfOpen: true });
+  const client = new RawClient(closeAfterTest(socket, () => socket.destroy()));
+  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  return client;
+}
+
 /** Opens a tunnel; rejects with the answer if it is refused. */
 export async function connectTunnel(port: number, authority: string, fields = ''): Promise<RawClient> {
   const client = await connectRaw(port);

@@ -1,6 +1,4 @@
-import { connect } from 'node:net';
-import { closeAfterTest } from './closing.ts';
-import { connectRaw, RawClient } from './raw-client.ts';
+import { connectRaw, type RawClient } from './raw-client.ts';
 
 const byte = (value: number): string => String.fromCharCode(value);
 const u16 = (value: number): string => byte(value >> 8) + byte(value & 0xff);
@@ -51,13 +49,5 @@ export async function openedBy(client: RawClient, request: string): Promise<RawC
   client.send(request);
   const answer = await client.take(/^[\s\S]{10}/);
   if (answer !== OPEN) throw new Error(`refused with ${answer.charCodeAt(1)}`);
-  return client;
-}
-
-/** A client on a Unix socket. */
-export async function connectUnix(path: string): Promise<RawClient> {
-  const socket = connect({ path, allowHalfOpen: true });
-  const client = new RawClient(closeAfterTest(socket, () => socket.destroy()));
-  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
   return client;
 }

@@ -29,6 +29,10 @@ export function readSandbox(raw: RawSandbox, site: Site, context: Context): NonN
 
 function readMatch(raw: RawMatch, site: Site, { base, placeOf }: Context): MatchSpec {
   checkKeys(raw, site);
+  if (raw.source !== undefined && raw.listener?.startsWith('unix:') === true) {
+    const text = 'stands beside a unix: listener, whose clients have no address; remove one of them';
+    site.report.error(below(site, 'source').path, text, 'key');
+  }
   return {
     place: placeOf(site.path, 'value'),
     source: raw.source === undefined ? null : readBlock(raw.source, below(site, 'source')),

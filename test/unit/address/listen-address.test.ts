@@ -20,6 +20,10 @@ describe('an address to listen on', () => {
     ['LOCALHOST:8080', 'localhost:8080'],
     ['[0::1]:8080', '[::1]:8080'],
     ['::1:8080', '[::1]:8080'],
+    ['unix:/run//x.sock', 'unix:/run/x.sock'],
+    ['unix:/run/./x.sock', 'unix:/run/x.sock'],
+    ['unix:/run/y/../x.sock', 'unix:/run/x.sock'],
+    ['unix:/run/x.sock/', 'unix:/run/x.sock'],
   ])('is refused with what to write: %s', (text, canonical) => {
     expect(parseListenAddress(text)).toMatchObject({ ok: false, canonical });
   });
@@ -38,6 +42,9 @@ describe('an address to listen on', () => {
     ['unix:'],
     ['unix:run/postern.sock'],
     ['unix:/run/\0'],
+    ['unix:/'],
+    ['unix://'],
+    ['unix:/..'],
     [`unix:/${'a'.repeat(107)}`],
   ])('is refused: %j', (text) => {
     expect(parseListenAddress(text)).toMatchObject({ ok: false, why: expect.stringMatching(/./) });

@@ -55,14 +55,33 @@ describe('a sandbox', () => {
     ['[ { listener: 8080 } ]', '4:24  sandbox.match[0].listener  must be a text; put it in quotes: "8080"'],
     ['[ { listener: ":8080" } ]', '4:24  sandbox.match[0].listener  ":8080" names no interface; write "0.0.0.0:8080"'],
     [
-      '[ { listener: "unix:/run/a.sock" } ]',
-      expect.stringContaining('4:24  sandbox.match[0].listener  a unix: listener comes in a later release'),
+      '[ { listener: "unix:run/a.sock" } ]',
+      '4:24  sandbox.match[0].listener  "unix:run/a.sock" is not an absolute path; write "unix:/run/postern.sock"',
+    ],
+    [
+      '[ { listener: "unix:/run//a/../b.sock" } ]',
+      '4:24  sandbox.match[0].listener  "unix:/run//a/../b.sock" is not the shortest spelling of its path; write "unix:/run/b.sock"',
+    ],
+    [
+      `[ { listener: "unix:/${'a'.repeat(107)}" } ]`,
+      expect.stringMatching(
+        /^4:24 {2}sandbox\.match\[0\]\.listener {2}"unix:\/a+…" is longer than the 107 bytes that a socket path may have$/,
+      ),
+    ],
+    [
+      '[ { source: 10.0.0.1/32, listener: "unix:/run/a.sock" } ]',
+      '4:14  sandbox.match[0].source  stands beside a unix: listener, whose clients have no address; remove one of them',
     ],
     ['[ { token: {} } ]', '4:21  sandbox.match[0].token  has no source; write { env: VARIABLE } or { file: PATH }'],
     ['[ { tokn: {} } ]', '4:14  sandbox.match[0].tokn  is not a known key; did you mean "token"?'],
     ['{ any: true }', '4:10  sandbox.match  must be a list, e.g. [ { source: 10.0.3.2/32 } ]'],
   ])('is refused with what to write: %s', (match, finding) => {
     expect(findingsOf(sandbox('a', match))).toEqual([finding]);
+  });
+
+  it('may be told by a socket', () => {
+    const { sandbox: read } = policyOf(sandbox('a', '[ { listener: "unix:/run/vm/v.sock_8080" } ]'));
+    expect(read?.match).toMatchObject([{ listener: 'unix:/run/vm/v.sock_8080', source: null, token: null }]);
   });
 
   it('needs both its name and its match', () => {

@@ -192,13 +192,31 @@ describe('a mistake in postern.yaml', () => {
     expect(readSettings(`version: 1\n${line}\n`, 'f').settings).toBeNull();
   });
 
+  it('may have clients at a socket', () => {
+    const { settings } = readSettings('version: 1\nlisten: { proxy: ["unix:/run/x.sock"] }\n', 'f');
+    expect(settings?.listen.proxy).toEqual([{ kind: 'unix', path: '/run/x.sock', text: 'unix:/run/x.sock' }]);
+  });
+
+  it.each([
+    ['unix:/run/../x.sock', 'is not the shortest spelling of its path; write "unix:/x.sock"'],
+    ['unix:/run/x.sock/', 'is not the shortest spelling of its path; write "unix:/run/x.sock"'],
+    ['unix:/', 'names no file; write "unix:/run/postern.sock"'],
+  ])('has no socket at %s', (text, why) => {
+    expect(errorsOf(`listen: { proxy: ["${text}"] }`)).toEqual([`2:19  listen.proxy[0]  "${text}" ${why}`]);
+  });
+
+  it('has no socket for clients and for the admin API', () => {
+    expect(
+      errorsOf('{ listen: { proxy: ["unix:/run/x.sock"] }, admin: { listen: ["unix:/run/x.sock"] } }'.slice(2, -2)),
+    ).toHaveLength(1);
+  });
+
   it.each([
     [
       'listen: { transparent: [{ listen: "0.0.0.0:8443", port: 443 }] }',
       '2:24  listen.transparent  transparent listening ',
     ],
     ['listen: { dns: ["127.0.0.1:5353"] }', '2:16  listen.dns  answering DNS '],
-    ['listen: { proxy: ["unix:/run/x.sock"] }', '2:19  listen.proxy[0]  a unix: listener for clients '],
     ['listen: { reuse_port: true }', '2:11  listen.reuse_port  '],
     ['upstream: { proxy: { url: "http://corp:3128" } }', '2:20  upstream.proxy  going through another proxy '],
     ['forward_to: []', '2:1  forward_to  '],
