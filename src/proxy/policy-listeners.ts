@@ -15,6 +15,7 @@ export class PolicyListeners {
   #wanted: readonly ListenAddress[] = [];
   readonly #closing = new Set<Promise<void>>();
   #isSettling = false;
+  #isClosed = false;
   #settled: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | null = null;
 
@@ -33,13 +34,15 @@ export class PolicyListeners {
 
   /** Makes these the ones that are open. Resolves when they are, or could not be. Never rejects. */
   follow(wanted: readonly ListenAddress[]): Promise<void> {
-    this.#wanted = wanted;
+    // Policies may still change while the proxy drains.
+    this.#wanted = this.#isClosed ? [] : wanted;
     if (!this.#isSettling) this.#settled = this.#settle();
     return this.#settled;
   }
 
   /** Removes all of them. Resolves when their connections have ended. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.follow([]);
     await Promise.all(this.#closing);
   }

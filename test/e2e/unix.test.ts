@@ -198,6 +198,25 @@ describe('a unix: listener of a policy', () => {
     expect(postern.log.filter(({ msg }) => msg === 'cannot listen')).toHaveLength(1);
   });
 
+  it('is not opened any more while the proxy drains', async () => {
+    const origin = await startPlainOrigin();
+    const folder = temporaryFolder();
+    const [one, two] = [join(folder, 'one.sock'), join(folder, 'two.sock')];
+    const postern = await start({ 'one.yaml': policy('one', one, origin) });
+    const client = await connectUnix(one);
+    client.send(`${connectTo(`plain.test:${origin.port}`)}GET / HTTP/1.1\r\n`);
+    await client.until(/200 OK/);
+    // The head that is not whole holds the connection, and with it the end.
+    const stopped = postern.stop();
+    await expect.poll(() => existsSync(one)).toBe(false);
+    postern.write('policies/two.yaml', policy('two', two, origin));
+    const answer = await fetch(`${postern.adminUrl}/v1/reload`, { method: 'POST' });
+    expect(await answer.json()).toMatchObject({ generation: 2 });
+    expect([existsSync(one), existsSync(two)]).toEqual([false, false]);
+    client.socket.destroy();
+    expect(await stopped).toBe(0);
+  });
+
   it('is never that of the admin API', async () => {
     const origin = await startPlainOrigin();
     const path = join(temporaryFolder(), 'admin.sock');
