@@ -1,12 +1,16 @@
+import { lstatSync } from 'node:fs';
 import type { Log } from '../observe/log.ts';
 import { whyNotBound } from '../runtime/bind.ts';
 import type { ListenAddress } from '../runtime/settings.ts';
 import type { ProxyListener } from './listener.ts';
 
-/** A VM's folder may be made after its policy. */
-const RETRY_MS = 1_000;
+/** A VM's folder may be made after its policy, and be made anew under it. */
+const LOOK_MS = 1_000;
 
-/** The listeners that policies name: opened and removed while the proxy runs. One that cannot be opened is tried again until it is not wanted. */
+/**
+ * The Unix sockets that policies name: opened and removed while the proxy runs. One that cannot be opened, or whose file somebody removed, is
+ * tried again until it is not wanted.
+ */
 export class PolicyListeners {
   readonly #listen: (address: ListenAddress) => Promise<ProxyListener>;
   readonly #log: Log;
@@ -17,7 +21,7 @@ export class PolicyListeners {
   #isSettling = false;
   #isClosed = false;
   #settled: Promise<void> = Promise.resolve();
-  #retry: NodeJS.Timeout | null = null;
+  #look: NodeJS.Timeout | null = null;
 
   constructor(listen: (address: ListenAddress) => Promise<ProxyListener>, log: Log) {
     this.#listen = listen;
@@ -50,6 +54,7 @@ export class PolicyListeners {
   /** What is wanted may change while a socket is being opened: then it is looked at again. */
   async #settle(): Promise<void> {
     this.#isSettling = true;
+    this.#dropVanished();
     let done: readonly ListenAddress[] | null = null;
     while (done !== this.#wanted) {
       done = this.#wanted;
@@ -57,18 +62,32 @@ export class PolicyListeners {
       for (const address of done) if (!this.#openByText.has(address.text)) await this.#open(address);
     }
     this.#isSettling = false;
-    this.#tryAgainLater();
+    this.#lookAgainLater();
   }
 
   #removeUnwanted(wanted: ReadonlySet<string>): void {
     for (const [text, listener] of [...this.#openByText]) {
       if (wanted.has(text)) continue;
-      this.#openByText.delete(text);
-      const closing = listener.close().finally(() => this.#closing.delete(closing));
-      this.#closing.add(closing);
+      this.#close(text, listener);
       this.#log.info('no longer listening', { listener: text });
     }
     for (const text of [...this.#whyFailedByText.keys()]) if (!wanted.has(text)) this.#whyFailedByText.delete(text);
+  }
+
+  /** Without its file nobody can connect, and nothing tells of it. A look costs about two microseconds. */
+  #dropVanished(): void {
+    for (const [text, listener] of [...this.#openByText]) {
+      const { address } = listener;
+      if (address.kind !== 'unix' || !isGone(address.path)) continue;
+      this.#close(text, listener);
+      this.#log.warn('the socket was removed, and is made again', { listener: text });
+    }
+  }
+
+  #close(text: string, listener: ProxyListener): void {
+    this.#openByText.delete(text);
+    const closing = listener.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
   async #open(address: ListenAddress): Promise<void> {
@@ -85,10 +104,18 @@ export class PolicyListeners {
     }
   }
 
-  #tryAgainLater(): void {
-    if (this.#retry !== null) clearTimeout(this.#retry);
-    this.#retry = null;
-    if (this.#whyFailedByText.size === 0) return;
-    this.#retry = setTimeout(() => void this.follow(this.#wanted), RETRY_MS).unref();
+  #lookAgainLater(): void {
+    if (this.#look !== null) clearTimeout(this.#look);
+    this.#look = null;
+    if (this.#wanted.length > 0) this.#look = setTimeout(() => void this.follow(this.#wanted), LOOK_MS).unref();
+  }
+}
+
+/** Only an answer says so: a folder that may not be looked into can still hold it. */
+function isGone(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
   }
 }

@@ -5,7 +5,7 @@ import { fullListener } from '../support/full-listener.ts';
 import { hello, serverNames } from '../support/hello-bytes.ts';
 import { answering, type Origin, startOrigin } from '../support/origin.ts';
 import { startPostern } from '../support/postern.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
+import { connectRaw, connectTunnel, type RawClient } from '../support/raw-client.ts';
 import { certificateFor, loopback, SECRET } from '../support/scene.ts';
 import {
   BOTH,
@@ -157,6 +157,16 @@ describe('a SOCKS5 tunnel by address', () => {
     client.send(`st: plain.test:${plain.port}\r\n\r\n`);
     await client.take(/ok$/);
     await postern.audited({ path: '/by-host', host: 'plain.test', ingress: 'socks' });
+  });
+
+  it('is judged in the same way by CONNECT where the default is allow', async () => {
+    const { plain } = scene();
+    const rule = `{ hosts: [plain.test], schemes: [http], ports: [${plain.port}] }`;
+    const postern = await startPostern({ policies: `version: 1\ndefault: allow\nrules: [${rule}]\n`, ...loopback() });
+    const client = await connectTunnel(postern.proxyPort, `203.0.113.7:${plain.port}`);
+    client.send(getInside(`plain.test:${plain.port}`, '/by-connect'));
+    await client.take(/ok$/);
+    await postern.audited({ path: '/by-connect', host: 'plain.test', ingress: 'proxy' });
   });
 
   it('is raw where subnets.allow holds it', async () => {

@@ -198,6 +198,26 @@ describe('a unix: listener of a policy', () => {
     expect(postern.log.filter(({ msg }) => msg === 'cannot listen')).toHaveLength(1);
   });
 
+  it('is made again where its folder was made anew, and what was open goes on', async () => {
+    const origin = await startPlainOrigin();
+    const folder = join(temporaryFolder(), 'vm');
+    mkdirSync(folder);
+    const path = join(folder, 'v.sock');
+    const postern = await start({ 'a.yaml': policy('a', path, origin) });
+    const before = await connectUnix(path);
+    before.send(getFrom(`plain.test:${origin.port}`));
+    await before.take(/ok$/);
+    rmSync(folder, { recursive: true });
+    await postern.logged(/"msg":"the socket was removed, and is made again"/);
+    mkdirSync(folder);
+    await postern.logged(/made again"[\s\S]*"listener":"unix:[^"]*v\.sock","msg":"listening"/);
+    for (const client of [before, await connectUnix(path)]) {
+      client.send(getFrom(`plain.test:${origin.port}`));
+      await client.take(/ok$/);
+    }
+    expectUnharmed(postern);
+  });
+
   it('is not opened any more while the proxy drains', async () => {
     const origin = await startPlainOrigin();
     const folder = temporaryFolder();
