@@ -128,6 +128,15 @@ describe('a SOCKS5 tunnel by name', () => {
   });
 });
 
+it('a sandbox may ask for itself by SOCKS5 too', async () => {
+  const postern = await startPostern({ policies: 'version: 1\nintrospect: true\nrules: []\n', ...loopback() });
+  const client = await connectSocks(postern.proxyPort, byName('postern.internal', 80));
+  client.send(getInside('postern.internal', '/ca.pem'));
+  await client.take(/^HTTP\/1\.1 200 OK\r\n[\s\S]*-----END CERTIFICATE-----/);
+  expect(await socksReply(postern.proxyPort, byName('postern.internal', 443))).toBe(2);
+  expect(await socksReply(postern.proxyPort, byName('x.postern.internal', 80))).toBe(2);
+});
+
 describe('a SOCKS5 tunnel by address', () => {
   it.each([
     ['IPv4', byIpv4('203.0.113.7', 0)],
