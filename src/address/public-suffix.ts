@@ -1,4 +1,4 @@
-import { getPublicSuffix } from 'tldts';
+import { getPublicSuffix, parse } from 'tldts';
 
 /**
  * Top-level names that no registry sells: RFC 6761, RFC 6762, RFC 8375 and ICANN's `internal`, and the three that ICANN put
@@ -35,3 +35,6 @@ export function suffixKind(suffix: string): SuffixKind {
   if (getPublicSuffix(suffix) === suffix) return 'registry';
   return getPublicSuffix(suffix, { allowPrivateDomains: true }) === suffix ? 'shared' : 'owned';
 }
+
+/** Whether a canonical name is under a top-level name of the public DNS. Others (`internal`, `corp`, a bare label) only a private network answers. */
+export const isPublicName = (host: string): boolean => parse(host, { extractHostname: false }).isIcann === true;

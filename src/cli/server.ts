@@ -11,7 +11,7 @@ import { Scrape } from '../observe/scrape.ts';
 import type { Liveness } from '../observe/status.ts';
 import { quarantined } from '../proxy/admit.ts';
 import { connectionsWithinDescriptors } from '../proxy/descriptors.ts';
-import { judgeAddress } from '../proxy/judge-again.ts';
+import { type Held, isStillTheWay } from '../proxy/judge-again.ts';
 import { listen, type ProxyListener } from '../proxy/listener.ts';
 import { OpenSet } from '../proxy/open-set.ts';
 import { PolicyListeners } from '../proxy/policy-listeners.ts';
@@ -209,7 +209,7 @@ export class Server {
 
   #judgeAgain(next: Snapshot, previous: Snapshot, pool: Pool): void {
     const cut = this.#open.judgeAgain(next);
-    pool.judgeAgain((origin, { ip, trust }) => trust === next.upstreamContext && mayKeep(origin, ip, next));
+    pool.judgeAgain((origin, upstream) => upstream.trust === next.upstreamContext && mayKeep(origin, upstream, next));
     if (cut > 0) this.#log.info('ended what the new policy denies', { count: cut, generation: next.generation });
     if (next.leaves !== previous.leaves) void this.#refreshBundle();
   }
@@ -262,9 +262,9 @@ export class Server {
 }
 
 /** Whether an idle connection may serve its sandbox under another generation. */
-function mayKeep(origin: Origin, ip: string, next: Snapshot): boolean {
-  const policy = next.sandboxes.get(origin.sandbox)?.policy ?? null;
-  return policy !== null && judgeAddress(ip, origin.port, origin.claim, policy, next) === null;
+function mayKeep({ sandbox, host, port, claim }: Origin, held: Held, next: Snapshot): boolean {
+  const policy = next.sandboxes.get(sandbox)?.policy ?? null;
+  return policy !== null && isStillTheWay(held, { host, port, claim, policy }, next);
 }
 
 async function bound<T>(key: string, address: ListenAddress, binding: Promise<T>): Promise<T> {

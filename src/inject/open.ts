@@ -64,6 +64,12 @@ export function needlesFor({ masked }: Plan, vault: Vault): Needles | null {
   return needles;
 }
 
+/** RFC 7617: the value of `Proxy-Authorization` for the parent proxy. Throws `SECRET_UNAVAILABLE` if the password could not be had. */
+export function parentCredentials(username: string, password: Secret | { readonly unavailable: string }): string {
+  if (!(password instanceof Secret)) throw unavailable('The password for the parent proxy is not available.');
+  return `Basic ${Buffer.from(`${username}:${password.open()}`, 'utf8').toString('base64')}`;
+}
+
 function openAdditions(plan: Plan, vault: Vault): Additions {
   const opener = new Opener(vault);
   const fields = plan.fields.map((planned) => field(planned.name, opener.fieldValue(planned.value)));

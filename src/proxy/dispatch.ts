@@ -61,8 +61,9 @@ export async function dispatch(
     }
   }
   const startedMs = performance.now();
-  const settings = { ...limits, context: snapshot.upstreamContext, signal: flight.dialling() };
-  const dialling = services.pool.dial(route.origin, await route.addresses(), settings);
+  const { upstreamContext: context, parentCredentials } = snapshot;
+  const settings = { ...limits, context, parentCredentials, signal: flight.dialling() };
+  const dialling = services.pool.dial(route.origin, await route.way(), settings);
   const upstream = await flight.waitFor(dialling, (late) => late.wire.destroy());
   flight.record.overheadMs -= performance.now() - startedMs;
   const sending = send(upstream, attempt, flight);

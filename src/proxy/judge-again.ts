@@ -2,9 +2,9 @@ import { parseIp } from '../address/ip.ts';
 import { ProxyError, toProxyError } from '../errors.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { claimOf, decide } from '../policy/decide.ts';
-import type { Claim } from '../policy/decision.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { H1Upstream } from '../upstream/h1-upstream.ts';
+import { AT_PARENT, type Destination, isAtParent, parentFor, problemThrough } from '../upstream/way.ts';
 import { denied } from './decide-request.ts';
 import type { Flight } from './flight.ts';
 import type { Passage } from './passage.ts';
@@ -19,8 +19,10 @@ export function judgeFlight(flight: Flight, passage: Passage, next: Snapshot): P
     if (decision.effect === 'deny') return denied(decision);
     // What was swapped or injected into a handshake cannot be taken back from a WebSocket that goes on for hours.
     if (flight.upgraded && !sameBindings(flight.rule?.spec.inject, decision.rule?.spec.inject)) return changed();
-    const judge = ({ ip, origin }: H1Upstream): ProxyError | null =>
-      judgeAddress(ip, origin.port, claimOf(decision), policy, next);
+    const judge = (upstream: H1Upstream): ProxyError | null => {
+      const { host, port } = upstream.origin;
+      return judgeHeld(upstream, { host, port, claim: claimOf(decision), policy }, next);
+    };
     if (flight.upstream !== null) return judge(flight.upstream);
     flight.judgeUpstream(judge);
     return null;
@@ -42,21 +44,38 @@ export function policyAgain(passage: Passage, next: Snapshot, was: string | null
   return policyOf(sandbox);
 }
 
-/** Whether an address that was dialled may still be held. */
-export function judgeAddress(
-  address: string,
-  port: number,
-  claim: Claim,
-  policy: CompiledPolicy,
-  next: Snapshot,
-): ProxyError | null {
+/** A connection that is open, and how it got there. */
+export type Held = Pick<H1Upstream, 'ip' | 'parentKey'>;
+
+/**
+ * Whether what is open may go on. Where it was dialled directly, its address is judged. What went through a parent is at an address that nobody
+ * here knows: it goes on only where the new generation would ask a parent for the same, too.
+ */
+export function judgeHeld({ ip, parentKey }: Held, destination: Destination, next: Snapshot): ProxyError | null {
+  if (parentKey === null) return judgeAddress(ip, destination, next);
+  const parent = parentFor(destination.host, next);
+  if (parent === null)
+    return refused('the host is dialled directly now, and the address that the parent chose is not known');
+  const problem = problemThrough(parent, destination, next);
+  return problem === null ? null : refused(problem);
+}
+
+/** Whether an idle connection is as the new generation would make it: by the same way, to what it allows. */
+export function isStillTheWay(held: Held, destination: Destination, next: Snapshot): boolean {
+  const parent = parentFor(destination.host, next);
+  return held.parentKey === (parent?.key ?? null) && judgeHeld(held, destination, next) === null;
+}
+
+function judgeAddress(address: string, { port, claim, policy }: Destination, next: Snapshot): ProxyError | null {
   const ip = parseIp(address);
   if (ip === null) return null;
+  if (isAtParent(ip, port, next)) return refused(AT_PARENT);
   const verdict = next.addresses.judge(ip, port, claim, policy);
-  return verdict.ok
-    ? null
-    : new ProxyError('ADDRESS_DENIED', { stage: 'resolve', side: 'client', reason: verdict.reason });
+  return verdict.ok ? null : refused(verdict.reason);
 }
+
+const refused = (reason: string): ProxyError =>
+  new ProxyError('ADDRESS_DENIED', { stage: 'resolve', side: 'client', reason });
 
 const sameBindings = (before: unknown, after: unknown): boolean =>
   JSON.stringify(before ?? []) === JSON.stringify(after ?? []);

@@ -5,15 +5,15 @@ import { decideTunnel } from '../policy/tunnel.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { readClientHello } from '../tls/client-hello.ts';
 import { dial } from '../upstream/dial.ts';
-import { judgedAddresses } from '../upstream/judge.ts';
-import type { Pool } from '../upstream/pool.ts';
+import type { DialOptions } from '../upstream/dialling.ts';
+import { type Way, wayTo } from '../upstream/way.ts';
 import { relayRaw } from '../wire/raw-relay.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Allowance } from './allowance.ts';
 import { denied } from './decide-request.ts';
 import { firstBytes } from './first-bytes.ts';
 import { protocolDenied } from './intercept.ts';
-import { judgeAddress, policyAgain } from './judge-again.ts';
+import { judgeHeld, policyAgain } from './judge-again.ts';
 import {
   clientLeft,
   destinationOf,
@@ -24,6 +24,7 @@ import {
 } from './opening.ts';
 import type { Passage } from './passage.ts';
 import { noteFailure } from './record.ts';
+import type { Services } from './services.ts';
 import { tunnelWithinLimits } from './within-limits.ts';
 
 /**
@@ -61,8 +62,9 @@ interface Running {
 
 async function runOpaque({ opening, client, passage, connection, record, allowance }: Running): Promise<'over'> {
   const { services } = connection;
-  const upstream = await connect(opening, client, services.pool, record);
-  const run = new OpaqueTunnel(opening, passage, client, upstream);
+  const connected = await connect(opening, client, services, record);
+  const { upstream } = connected;
+  const run = new OpaqueTunnel(opening, passage, client, connected);
   const refused = clientLeft(client.wire) ?? judgedSince(opening, run, services.runtime.current);
   if (refused !== null) {
     upstream.destroy();
@@ -112,20 +114,55 @@ function noteDecision({ decision }: Opening, record: ExchangeRecord): void {
   }
 }
 
-async function connect(opening: Opening, client: TunnelClient, pool: Pool, record: ExchangeRecord): Promise<Wire> {
-  const { ground, host, port } = opening;
-  const addresses = await judgedAddresses(destinationOf(opening), ground.resolver, ground.addresses);
+interface Connection {
+  readonly upstream: Wire;
+  /** The parent that it goes through; null: none. */
+  readonly parentKey: string | null;
+}
+
+async function connect(
+  opening: Opening,
+  client: TunnelClient,
+  { pool, runtime }: Services,
+  record: ExchangeRecord,
+): Promise<Connection> {
+  const { ground, host, port, decision } = opening;
+  const way = await wayTo(destinationOf(opening), ground);
   const { limits } = ground.settings;
+  const signal = goneSignal(client);
+  const parentCredentials = credentialsFor(way, runtime.current);
+  const options = { ...limits, ...NO_SESSION, context: ground.upstreamContext, parentCredentials, signal };
+  const target = { scheme: 'tcp', host, port, way, hostMaySpeakFirst: decision.kind === 'raw' } as const;
+  const { socket, raw } = await pool
+    .counted(() => dial(target, options))
+    .catch((error: unknown) => {
+      throw clientLeft(client.wire) ?? error;
+    });
+  const { remoteAddress, remoteFamily, remotePort } = socket;
+  record.address = `${remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`;
+  return { upstream: new Wire(socket, raw), parentKey: way.kind === 'parent' ? way.parent.key : null };
+}
+
+/** A function of its own: the client keeps what it can see as long as the tunnel, and the parent's credentials shall not be in it. */
+function goneSignal(client: TunnelClient): AbortSignal {
   const abort = new AbortController();
   client.onAbort(() => abort.abort());
-  const { signal } = abort;
-  const options = { ...limits, context: ground.upstreamContext, session: null, onSession: () => {}, signal };
-  const dialling = pool.counted(() => dial({ scheme: 'tcp', host, port, addresses }, options));
-  const { socket } = await dialling.catch((error: unknown) => {
-    throw clientLeft(client.wire) ?? error;
-  });
-  record.address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${port}`;
-  return new Wire(socket);
+  return abort.signal;
+}
+
+/** Nothing of a host's TLS is ours in an opaque tunnel. */
+const NO_SESSION = { session: null, onSession: () => {} };
+
+/**
+ * What the parent is told, as it is now: the tunnel outlives its generation, whose password must not stay with it. A parent that was replaced
+ * while the tunnel was decided is not told the password of another.
+ */
+function credentialsFor(way: Way, current: Snapshot): DialOptions['parentCredentials'] {
+  if (way.kind === 'direct' || way.parent.key === current.parent?.key) return current.parentCredentials;
+  return () => {
+    const reason = 'the parent proxy was replaced while the tunnel was being opened';
+    throw new ProxyError('CONNECT_FAILED', { stage: 'dispatch', side: 'proxy', reason, retryable: true });
+  };
 }
 
 /** A swap while the tunnel was decided and dialled found nothing open to judge. */
@@ -153,12 +190,14 @@ class OpaqueTunnel implements OpaqueRun {
   readonly #passage: Passage;
   readonly #client: TunnelClient;
   readonly #upstream: Wire;
+  readonly #parentKey: string | null;
 
-  constructor(opening: Opening, passage: Passage, client: TunnelClient, upstream: Wire) {
+  constructor(opening: Opening, passage: Passage, client: TunnelClient, { upstream, parentKey }: Connection) {
     this.#opening = opening;
     this.#passage = passage;
     this.#client = client;
     this.#upstream = upstream;
+    this.#parentKey = parentKey;
   }
 
   judge(next: Snapshot): ProxyError | null {
@@ -171,7 +210,8 @@ class OpaqueTunnel implements OpaqueRun {
         const reason = 'the policy would not leave this tunnel unread any more';
         return new ProxyError('RULE_DENIED', { stage: 'tunnel', side: 'client', reason });
       }
-      return judgeAddress(this.#upstream.socket.remoteAddress ?? '', port, again.claim, policy, next);
+      const ip = this.#upstream.socket.remoteAddress ?? '';
+      return judgeHeld({ ip, parentKey: this.#parentKey }, { host, port, claim: again.claim, policy }, next);
     } catch (thrown) {
       return toProxyError(thrown, 'tunnel');
     }

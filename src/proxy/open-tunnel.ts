@@ -2,7 +2,7 @@ import { ProxyError } from '../errors.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
 import { isReserved } from '../policy/reserved.ts';
 import { decideTunnel } from '../policy/tunnel.ts';
-import { judgedAddresses } from '../upstream/judge.ts';
+import { wayTo } from '../upstream/way.ts';
 import { denied } from './decide-request.ts';
 import { intercept } from './intercept.ts';
 import { nameInside } from './name-inside.ts';
@@ -24,8 +24,7 @@ export async function openTunnel(
   const opening = await decideOpening(asked, client, record);
   if (opening.decision.kind !== 'intercept') return await openOpaque(opening, client, passage, connection, record);
   // Judged before the answer, so that a refused address is an answer and not a tunnel that breaks.
-  if (!isReserved(opening.host))
-    await judgedAddresses(destinationOf(opening), opening.ground.resolver, opening.ground.addresses);
+  if (!isReserved(opening.host)) await wayTo(destinationOf(opening), opening.ground);
   return await intercept(opening, client, passage, connection, record);
 }
 

@@ -3,22 +3,23 @@ import { responseHeadText } from '../http1/write.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { TunnelDecision, TunnelKind } from '../policy/decision.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
-import type { Destination } from '../upstream/judge.ts';
+import type { Destination } from '../upstream/way.ts';
 import type { Wire } from '../wire/wire.ts';
 import type { CountedConnection } from './admit.ts';
 import type { Entrance, Passage } from './passage.ts';
 
 /**
  * What a tunnel needs of the generation that it was opened under. It is kept as long as the tunnel is open, for hours, so nothing of a secret
- * is in it: no vault, no token.
+ * is in it: no vault, no token, no credentials for the parent.
  */
 export type Ground = Pick<
   Snapshot,
-  'generation' | 'settings' | 'addresses' | 'resolver' | 'upstreamContext' | 'leaves'
+  'generation' | 'settings' | 'addresses' | 'resolver' | 'parent' | 'upstreamContext' | 'leaves'
 >;
 
-export function groundOf({ generation, settings, addresses, resolver, upstreamContext, leaves }: Snapshot): Ground {
-  return { generation, settings, addresses, resolver, upstreamContext, leaves };
+export function groundOf(snapshot: Snapshot): Ground {
+  const { generation, settings, addresses, resolver, parent, upstreamContext, leaves } = snapshot;
+  return { generation, settings, addresses, resolver, parent, upstreamContext, leaves };
 }
 
 /** A tunnel that was asked for, by CONNECT or SOCKS5. */

@@ -1,20 +1,19 @@
-import type { Ip } from '../address/ip.ts';
 import { claimOf } from '../policy/decide.ts';
 import type { H1Upstream } from '../upstream/h1-upstream.ts';
-import { judgedAddresses } from '../upstream/judge.ts';
 import type { OriginPool } from '../upstream/pool.ts';
+import { type Way, wayTo } from '../upstream/way.ts';
 import type { Passing } from './decide-request.ts';
 import type { Standing } from './passage.ts';
 import type { Received } from './receive.ts';
 import type { Services } from './services.ts';
 import { policyOf } from './standing.ts';
 
-/** How a request gets to its origin: on a connection that is there, or by one of the judged addresses. */
+/** How a request gets to its origin: on a connection that is there, or by a judged way. */
 export interface Route {
   readonly origin: OriginPool;
   readonly pooled: H1Upstream | null;
-  /** Judged addresses; asked for only if there is no pooled connection, or it turns out to be dead. */
-  addresses(): readonly Ip[] | Promise<readonly Ip[]>;
+  /** Asked for only if there is no pooled connection, or it turns out to be dead. */
+  way(): Way | Promise<Way>;
   /** May be sent twice without a second effect (RFC 9110 section 9.2.2), and its body, if any, is not gone after the first. */
   readonly repeatable: boolean;
 }
@@ -34,11 +33,11 @@ export function resolveRoute(
   const claim = claimOf(decision);
   const known = standing.host?.origin;
   const origin = known?.claim === claim ? known : services.pool.origin(sandbox.name, scheme, host, port, claim);
-  const addresses = () => judgedAddresses({ host, port, claim, policy }, snapshot.resolver, snapshot.addresses);
+  const way = () => wayTo({ host, port, claim, policy }, snapshot);
   const repeatable = received.body === null && IDEMPOTENT.has(received.head.method);
   const pooled = services.pool.take(origin, repeatable);
-  const route = { origin, pooled, addresses, repeatable };
+  const route = { origin, pooled, way, repeatable };
   if (pooled !== null) return route;
-  const judged = addresses();
-  return judged instanceof Promise ? judged.then((ips) => ({ ...route, addresses: () => ips })) : route;
+  const found = way();
+  return found instanceof Promise ? found.then((known) => ({ ...route, way: () => known })) : route;
 }

@@ -4,11 +4,12 @@ import type { Finding, MatchSpec, SandboxSpec, SecretSource } from '../policy/mo
 import { groupSandboxes } from '../policy/reading/sandboxes.ts';
 import { Secret } from '../secrets/secret.ts';
 import { type Reading, readSources, sourceKey } from '../secrets/sources.ts';
-import { secretFindings } from '../secrets/vaults.ts';
+import { findingAbout, readingOf, secretFindings } from '../secrets/vaults.ts';
 import { readTrust } from '../tls/upstream-context.ts';
 import { type ReadRequest, readFiles } from './read-files.ts';
 import { defaultSettings } from './read-settings.ts';
 import type { Settings } from './settings.ts';
+import { sourcesOfSettings } from './settings-secrets.ts';
 
 export interface CheckRequest extends Omit<ReadRequest, 'known'> {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -69,10 +70,9 @@ async function findingsOutside(
   { alone, folder, environment }: Outside,
 ): Promise<readonly Finding[]> {
   const tokens = sandboxes.flatMap(({ match }) => (match ?? []).flatMap(({ token }) => token ?? []));
-  const adminToken = alone ? null : settings.admin.token;
   const sources = [...sandboxes.flatMap(({ secrets }) => secrets.map(({ source }) => source)), ...tokens];
-  const wanted = adminToken === null ? sources : [...sources, adminToken];
-  const readings = await readSources(wanted, environment, settings.strictFiles);
+  const ofSettings = alone ? [] : sourcesOfSettings(settings).map(({ source }) => source);
+  const readings = await readSources([...sources, ...ofSettings], environment, settings.strictFiles);
   return [
     ...(alone ? [] : await settingsFindings(settings, readings, relative(folder, settings.file ?? ''))),
     ...sandboxes.flatMap((sandbox) => secretFindings(sandbox, readings)),
@@ -85,9 +85,10 @@ async function findingsOutside(
 async function settingsFindings(settings: Settings, readings: Readings, shown: string): Promise<readonly Finding[]> {
   const place = { file: shown, line: 1, column: 1 };
   const trust = await readTrust(settings.upstream.trust);
-  const token = settings.admin.token === null ? null : problemOf(settings.admin.token, readings);
   return [
-    ...(token === null ? [] : [{ level: 'warning', place, path: 'admin.token', text: token } satisfies Finding]),
+    ...sourcesOfSettings(settings).flatMap(({ source, path, what }) =>
+      findingAbout(readingOf(source, readings), place, path, `the ${what} is not available`),
+    ),
     ...(trust.kind === 'pems'
       ? []
       : [{ level: 'error', place, path: 'upstream.trust', text: `${trust.file} ${trust.why}` } satisfies Finding]),

@@ -15,8 +15,10 @@ import { buildAddressPolicy } from '../upstream/address-policy.ts';
 import { HostResolver } from '../upstream/resolver.ts';
 import { buildIdentity } from './identity.ts';
 import type { Governed, GovernedByName, SandboxState } from './in-force.ts';
+import { parentOf } from './parent-of.ts';
 import { isSameSecrets, type Reading } from './reading.ts';
 import type { ListenAddress, Settings } from './settings.ts';
+import { sourcesOfSettings } from './settings-secrets.ts';
 import type { Sandbox, Snapshot } from './snapshot.ts';
 
 /** A snapshot and what it was made of, which the next one is compared with and takes unchanged parts from. */
@@ -64,6 +66,7 @@ export async function buildGeneration(
     identity: buildIdentity(identifiable(governed), tokenOf),
     addresses: buildAddressPolicy({ allowAddresses: settings.upstream.allowAddresses, listeners: context.listeners }),
     resolver: resolverOf(settings, previous),
+    ...parentOf(settings.upstream.proxy, tokenOf),
     upstreamContext: buildUpstreamContext({ extraCaPems: trustPems }),
     leaves: leavesOf(authority, settings, previous, context),
     caPem: authority.authority.caPem,
@@ -91,10 +94,9 @@ export function findingsOf(reading: Reading): readonly Finding[] {
   if (trust.kind === 'refused') findings.push(about('error', trust.file, 'upstream.trust', trust.why));
   for (const key of restartRequired)
     findings.push(about('warning', file, key, 'changed, and takes effect at the next start'));
-  const { token } = settings.admin;
-  if (token !== null) {
+  for (const { source, path, what } of sourcesOfSettings(settings)) {
     const place = { file, line: 1, column: 1 };
-    findings.push(...findingAbout(readingOf(token, secrets), place, 'admin.token', 'the admin token is not available'));
+    findings.push(...findingAbout(readingOf(source, secrets), place, path, `the ${what} is not available`));
   }
   const ofSandbox = ({ spec }: Governed): readonly Finding[] => [
     ...secretFindings(spec, secrets),

@@ -98,9 +98,6 @@ function refuseLater(raw: RawSettings, { report }: Site): void {
   if ((raw.listen?.transparent?.length ?? 0) > 0)
     report.error(['listen', 'transparent'], `transparent listening ${LATER}`);
   if ((raw.listen?.dns?.length ?? 0) > 0) report.error(['listen', 'dns'], `answering DNS ${LATER}`);
-  const proxy = raw.upstream?.proxy;
-  if (proxy !== undefined && proxy !== null)
-    report.error(['upstream', 'proxy'], `going through another proxy ${LATER}`);
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

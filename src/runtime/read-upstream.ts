@@ -5,12 +5,13 @@ import { below, quote, type Site } from '../policy/finding.ts';
 import { withCanonical } from '../policy/reading/host-patterns.ts';
 import { absolutePath, type FileBase } from '../policy/reading/read-secrets.ts';
 import { readBlock } from '../policy/reading/read-subnets.ts';
+import { readParent } from './read-parent.ts';
 import type { Settings } from './settings.ts';
 import type { RawSettings } from './settings-schema.ts';
 
 type Upstream = Settings['upstream'];
 
-export const NO_UPSTREAM: Upstream = { trust: [], dns: [], hosts: [], allowAddresses: [] };
+export const NO_UPSTREAM: Upstream = { trust: [], dns: [], hosts: [], allowAddresses: [], proxy: null };
 
 /** Reads `upstream` of postern.yaml. */
 export function readUpstream(raw: RawSettings['upstream'], site: Site, base: FileBase): Upstream {
@@ -21,6 +22,7 @@ export function readUpstream(raw: RawSettings['upstream'], site: Site, base: Fil
       readHost(host, addresses, below(site, 'hosts', host)),
     ),
     allowAddresses: each(raw?.allow_addresses, below(site, 'allow_addresses'), readBlock),
+    proxy: raw?.proxy === undefined ? null : readParent(raw.proxy, below(site, 'proxy'), base),
   };
 }
 

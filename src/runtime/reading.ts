@@ -9,6 +9,7 @@ import { chooseSandboxes, type GovernedByName } from './in-force.ts';
 import type { FileLoader, LoadedFiles } from './loader.ts';
 import type { Settings } from './settings.ts';
 import { keepFixed, type Overrides, withOverrides } from './settings-in-force.ts';
+import { sourcesOfSettings } from './settings-secrets.ts';
 
 /** Where everything is read from; the same for the life of the process. */
 export interface Sources {
@@ -80,13 +81,13 @@ async function readAuthority(dir: string, before: Before | null): Promise<Loaded
   }
 }
 
-/** Every place that a value comes from: secrets, the tokens of sandboxes and the admin token. */
+/** Every place that a value comes from: secrets, the tokens of sandboxes, and what postern.yaml itself has. */
 function sourcesOf(settings: Settings, governed: GovernedByName): readonly SecretSource[] {
   const ofSandboxes = [...governed.values()].flatMap(({ spec }) => [
     ...spec.secrets.map(({ source }) => source),
     ...(spec.match ?? []).flatMap(({ token }) => token ?? []),
   ]);
-  return settings.admin.token === null ? ofSandboxes : [settings.admin.token, ...ofSandboxes];
+  return [...sourcesOfSettings(settings).map(({ source }) => source), ...ofSandboxes];
 }
 
 /** Every file that a reading came from, to be watched. */

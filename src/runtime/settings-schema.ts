@@ -27,6 +27,22 @@ const adminShape = z.strictObject({
   token: z.optional(described(tokenShape, 'Needed from elsewhere than this machine, and for changes')),
 });
 
+const parentShape = z.strictObject(
+  {
+    url: described(
+      z.string({ error: 'must be a URL, e.g. "http://proxy.corp.example:3128"' }),
+      'http://host:port, or https://host:port to speak TLS with it',
+    ),
+    username: text('For Basic authentication to it, with "password"'),
+    password: z.optional(described(tokenShape, 'The source of the password; a file is re-read when it changes')),
+    no_proxy: addresses(
+      'must be a list of hosts and blocks, e.g. ["*.corp.example", 10.0.0.0/8]',
+      'Hosts, "*.suffix" and blocks of addresses that are dialled directly',
+    ),
+  },
+  { error: 'must be a map, e.g. { url: "http://proxy.corp.example:3128" }' },
+);
+
 const upstreamShape = z.strictObject({
   trust: addresses('must be a list of files, e.g. [/etc/ssl/corp.pem]', 'PEM files added to the system roots'),
   dns: addresses('must be a list of addresses, e.g. [10.0.0.2:53]', "Resolvers. Default: the system's"),
@@ -42,7 +58,9 @@ const upstreamShape = z.strictObject({
     'must be a list of blocks, e.g. [10.20.0.0/16]',
     'Private space that rules which name the host may reach; all other is refused',
   ),
-  proxy: z.optional(described(z.unknown(), 'Comes in a later release')),
+  proxy: z.optional(
+    described(parentShape, 'The proxy that every upstream connection goes through, by CONNECT. Default: none'),
+  ),
 });
 
 const limitsShape = z.strictObject({

@@ -38,6 +38,19 @@ export const DEFAULT_LIMITS: Limits = {
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
+/** `upstream.proxy` of postern.yaml. */
+export interface ParentSettings {
+  readonly scheme: 'http' | 'https';
+  /** Canonical; IPv6 in brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** For Basic; null: it wants none. */
+  readonly user: { readonly name: string; readonly password: SecretSource } | null;
+  /** What is dialled directly: canonical hosts and `*.suffix`, and canonical blocks of addresses. */
+  readonly noProxyHosts: readonly string[];
+  readonly noProxyBlocks: readonly string[];
+}
+
 /** postern.yaml, read and validated: plain data, paths absolute, addresses canonical. */
 export interface Settings {
   /** The file it came from; null for the embedded defaults. */
@@ -58,6 +71,8 @@ export interface Settings {
     readonly hosts: readonly { readonly host: string; readonly addresses: readonly string[] }[];
     /** CIDRs of forbidden space that rules which name the host may reach. */
     readonly allowAddresses: readonly string[];
+    /** The proxy that upstream connections go through; null: none. */
+    readonly proxy: ParentSettings | null;
   };
   readonly limits: Limits;
   readonly log: {

@@ -4,6 +4,7 @@ import type { Finding } from '../policy/model.ts';
 import type { Vault } from '../secrets/secret.ts';
 import type { LeafContexts } from '../tls/leaf-contexts.ts';
 import type { AddressPolicy } from '../upstream/address-policy.ts';
+import type { Parent } from '../upstream/parent.ts';
 import type { HostResolver } from '../upstream/resolver.ts';
 import type { IdentityIndex } from './identity.ts';
 import type { Settings } from './settings.ts';
@@ -34,6 +35,10 @@ export interface Snapshot {
   readonly addresses: AddressPolicy;
   /** Names to addresses; kept from the generation before where `upstream.dns` and `upstream.hosts` did not change. */
   readonly resolver: HostResolver;
+  /** The proxy that upstream connections go through (`upstream.proxy`); null: none. */
+  readonly parent: Parent | null;
+  /** What the parent is told in `Proxy-Authorization`; null: nothing. Throws `SECRET_UNAVAILABLE`. */
+  readonly parentCredentials: () => string | null;
   /** Trust anchors and protocol versions of every upstream connection. */
   readonly upstreamContext: SecureContext;
   /** Contexts of leaves that we mint, under the CA of this generation. */

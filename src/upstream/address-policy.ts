@@ -13,6 +13,8 @@ export type AddressVerdict = { readonly ok: true } | { readonly ok: false; reado
 /** What may be dialled in this generation (SEMANTICS.md 3): address classes, `allow_addresses`, `subnets.deny`, our own listeners. */
 export interface AddressPolicy {
   judge(ip: Ip, port: number, claim: Claim, policy: CompiledPolicy): AddressVerdict;
+  /** An address of the parent proxy: the operator names it, so private space is open to it; what leads back to us is not. */
+  judgeParent(ip: Ip, port: number): AddressVerdict;
 }
 
 /** Where we listen ourselves. `host` is an address, with or without brackets, or `localhost`; Unix sockets cannot be dialled. */
@@ -33,16 +35,27 @@ export interface AddressPolicyOptions {
 export function buildAddressPolicy(options: AddressPolicyOptions): AddressPolicy {
   const allowed = options.allowAddresses.map(mustParse);
   const interfaces = options.interfaces ?? addressesOfThisMachine;
+  const problemOfLoop = (address: Ip, port: number): string | null => {
+    const listeners = options.listeners();
+    const inside = embeddedIpv4(address);
+    return (
+      problemOfOwn(address, port, listeners, interfaces) ??
+      // A NAT64 or 6to4 router would bring the connection back to us.
+      (inside === null ? null : problemOfOwn(inside, port, listeners, interfaces))
+    );
+  };
   return {
+    judgeParent(ip, port) {
+      const address = unmapped(ip);
+      const found = classify(address);
+      const reason = NEVER.has(found.name) ? `${ip.text} is ${found.text}` : problemOfLoop(address, port);
+      return reason === null ? OK : { ok: false, reason };
+    },
     judge(ip, port, claim, policy) {
       // What is dialled at a v4-mapped address is the IPv4 address.
       const address = unmapped(ip);
-      const inside = embeddedIpv4(address);
-      const listeners = options.listeners();
       const reason =
-        problemOfOwn(address, port, listeners, interfaces) ??
-        // A NAT64 or 6to4 router would bring the connection back to us.
-        (inside === null ? null : problemOfOwn(inside, port, listeners, interfaces)) ??
+        problemOfLoop(address, port) ??
         problemOfDenied(address, policy) ??
         (claim === 'subnet' ? problemOfSubnet(address, port, policy) : problemOfHost(address, claim, allowed));
       return reason === null ? OK : { ok: false, reason };

@@ -32,9 +32,11 @@ export interface Awaiting {
 export class H1Upstream implements WireOwner {
   readonly origin: Origin;
   readonly wire: Wire;
-  /** `address:port` that was judged and dialled, for the audit line and for judging again. */
+  /** `address:port` that was judged and dialled, the host's or the parent's, for the audit line and for judging again. */
   readonly address: string;
   readonly ip: string;
+  /** The parent that it goes through; null: none. */
+  parentKey: string | null = null;
   idleSinceMs = 0;
   /** The context that verified its certificate. */
   trust: object | null = null;
@@ -50,8 +52,9 @@ export class H1Upstream implements WireOwner {
   constructor(origin: Origin, wire: Wire, limits: HeadLimits) {
     this.origin = origin;
     this.wire = wire;
-    this.#limits = limits;
-    this.#cutter = new HeadCutter(limits);
+    // Not the whole of what is given: it lives as long as the connection.
+    this.#limits = { headBytes: limits.headBytes, headFields: limits.headFields };
+    this.#cutter = new HeadCutter(this.#limits);
     wire.makeRoomFor(limits.headBytes);
     this.ip = wire.socket.remoteAddress ?? '';
     this.address = `${this.ip.includes(':') ? `[${this.ip}]` : this.ip}:${wire.socket.remotePort ?? 0}`;

@@ -1,12 +1,13 @@
-import type { Ip } from '../address/ip.ts';
 import { ProxyError } from '../errors.ts';
 import type { Observer } from '../observe/record.ts';
 import type { Scheme } from '../policy/model.ts';
 import { Wire, type WireOwner } from '../wire/wire.ts';
 import type { Claim } from './address-policy.ts';
-import { type Dialled, type DialOptions, dial } from './dial.ts';
+import { dial } from './dial.ts';
+import type { Dialled, DialOptions } from './dialling.ts';
 import { H1Upstream } from './h1-upstream.ts';
 import { Origin, originKey } from './origin.ts';
+import type { Way } from './way.ts';
 
 /** An idle connection is closed after this; servers that close sooner say so, or are noticed. */
 const IDLE_MS = 60_000;
@@ -21,10 +22,7 @@ const IDLE_MAX = 4_096;
 const ORIGINS_MAX = 10_000;
 
 /** What a dial needs from the generation of the request. */
-export type DialSettings = Pick<DialOptions, 'connectMs' | 'tlsMs' | 'context' | 'signal'> & {
-  readonly headBytes: number;
-  readonly headFields: number;
-};
+export type DialSettings = Omit<DialOptions, 'session' | 'onSession'>;
 
 /** An origin with its connections between two requests; the last one used is the first one taken. */
 export class OriginPool extends Origin {
@@ -74,26 +72,21 @@ export class Pool {
     return upstream;
   }
 
-  /** Dials one of the judged addresses. */
-  async dial(origin: Origin, addresses: readonly Ip[], settings: DialSettings): Promise<H1Upstream> {
+  /** Dials by a judged way. */
+  async dial(origin: Origin, way: Way, settings: DialSettings): Promise<H1Upstream> {
     const swaps = this.#swaps;
     const session = origin.session?.context === settings.context ? origin.session.bytes : null;
-    const onSession = (ticket: Buffer): void => {
-      // A copy of its own: Node's is 1 KB in a block of 64, which a host that is remembered would keep.
-      const bytes = Buffer.allocUnsafeSlow(ticket.length);
-      ticket.copy(bytes);
-      origin.session = { bytes, context: settings.context };
-    };
-    const options = { ...settings, session, onSession };
-    const { socket, raw } = await this.counted(() => dial({ ...origin, addresses }, options)).catch(
-      (error: unknown) => {
-        // It may be what the origin could not bear: the next handshake is a whole one.
-        if (error instanceof ProxyError && error.stage === 'dispatch' && error.code.startsWith('TLS_'))
-          origin.session = null;
-        throw error;
-      },
-    );
+    const options = { ...settings, session, onSession: sessionKeeper(origin, settings.context) };
+    const { scheme, host, port } = origin;
+    const target = { scheme, host, port, way, hostMaySpeakFirst: false };
+    const { socket, raw } = await this.counted(() => dial(target, options)).catch((error: unknown) => {
+      // It may be what the origin could not bear: the next handshake is a whole one.
+      if (error instanceof ProxyError && error.stage === 'dispatch' && error.code.startsWith('TLS_'))
+        origin.session = null;
+      throw error;
+    });
     const upstream = new H1Upstream(origin, new Wire(socket, raw), settings);
+    upstream.parentKey = way.kind === 'parent' ? way.parent.key : null;
     upstream.trust = settings.context;
     upstream.judgedAt = swaps;
     return upstream;
@@ -185,6 +178,16 @@ export class Pool {
     }
   }
 }
+
+/** A function of its own: what it can see stays as long as the connection, and the parent's credentials shall not. */
+const sessionKeeper =
+  (origin: Origin, context: object): DialOptions['onSession'] =>
+  (ticket) => {
+    // A copy of its own: Node's is 1 KB in a block of 64, which a host that is remembered would keep.
+    const bytes = Buffer.allocUnsafeSlow(ticket.length);
+    ticket.copy(bytes);
+    origin.session = { bytes, context };
+  };
 
 const tooMany = (): ProxyError =>
   new ProxyError('OVERLOADED', { stage: 'dispatch', side: 'proxy', reason: 'there are too many upstream connections' });

@@ -42,13 +42,19 @@ export class HostResolver {
 
   /** The addresses of a canonical name; a promise only where DNS must be asked. Throws or rejects with `DNS_FAILED`. */
   resolve(host: string): readonly Ip[] | Promise<readonly Ip[]> {
-    const fixed = this.#options.hosts.get(host);
-    if (fixed !== undefined) return fixed;
-    // RFC 6761 section 6.3: localhost and the names under it are loopback, whatever DNS says.
-    if (host === 'localhost' || host.endsWith('.localhost')) return LOOPBACK;
+    const fixed = this.fixed(host);
+    if (fixed !== null) return fixed;
     const cached = this.#cache.get(host);
     if (cached !== undefined && cached.untilMs > performance.now()) return cached.ips;
     return this.#pending.get(host) ?? this.#ask(host);
+  }
+
+  /** The addresses of a canonical name that DNS is never asked for; null for others. */
+  fixed(host: string): readonly Ip[] | null {
+    const fixed = this.#options.hosts.get(host);
+    if (fixed !== undefined) return fixed;
+    // RFC 6761 section 6.3: localhost and the names under it are loopback, whatever DNS says.
+    return host === 'localhost' || host.endsWith('.localhost') ? LOOPBACK : null;
   }
 
   #ask(host: string): Promise<readonly Ip[]> {

@@ -71,6 +71,8 @@ export class Wire implements Deadline {
     socket.on('drain', this.#listeners.drain);
     socket.on('close', this.#listeners.close);
     deadlines.add(this);
+    // Whoever read it before has left it paused, so that nothing is lost in between.
+    if (socket.isPaused()) socket.resume();
   }
 
   /** Lets a head of so many bytes arrive whole, and one byte more of a larger one, which must be seen to be larger. */

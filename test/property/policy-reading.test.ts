@@ -32,7 +32,7 @@ subnets: { allow: [ { cidr: 10.1.0.0/16, ports: [5432] } ], deny: [ 10.1.9.0/24 
 const SETTINGS = `version: 1
 listen: { proxy: [127.0.0.1:8080] }
 admin: { listen: ["unix:/run/x.sock"], token: { env: ADMIN } }
-upstream: { hosts: { a.example: [10.0.0.1] }, allow_addresses: [10.0.0.0/8] }
+upstream: { hosts: { a.example: [10.0.0.1] }, allow_addresses: [10.0.0.0/8], proxy: { url: "http://corp:3128", username: me, password: { env: P }, no_proxy: [a.example, 10.0.0.0/8] } }
 limits: { connections: 10, head_bytes: 64KiB, idle: 5m }
 `;
 

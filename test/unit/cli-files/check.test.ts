@@ -172,11 +172,22 @@ describe('postern check, looking for secrets', () => {
         'version: 1\nsandbox:\n  name: a\n  match:\n    - token: { env: T }\n    - listener: 127.0.0.1:1\n    - listener: 127.0.0.1:8080\n',
     });
     expect(await warnings(folder)).toEqual([
-      'postern.yaml:1:1  admin.token  warning: the token is not available: the environment variable ADMIN is not set',
+      'postern.yaml:1:1  admin.token  warning: the admin token is not available: the environment variable ADMIN is not set',
       'policies/a.yaml:5:7  sandbox.match[0].token  warning: the token is not available: the environment variable T is not set',
       'policies/a.yaml:6:7  sandbox.match[1].listener  warning: "127.0.0.1:1" is not in "listen.proxy" of postern.yaml, so nobody comes by it',
     ]);
     expect((await warnings(folder, { ADMIN: 'a', T: 't' })).length).toBe(1);
+  });
+
+  it('warns of a password for the parent proxy that cannot be had', async () => {
+    const folder = folderWith({
+      'postern.yaml':
+        'version: 1\nupstream: { proxy: { url: "http://corp:3128", username: me, password: { file: corp } } }\n',
+      'policies/a.yaml': 'version: 1\n',
+    });
+    expect(await warnings(folder)).toEqual([
+      'postern.yaml:1:1  upstream.proxy.password  warning: the password for the parent proxy is not available: the file does not exist',
+    ]);
   });
 
   it('never prints a value', async () => {

@@ -59,6 +59,7 @@ state: /var/lib/postern-state
         dns: ['10.0.0.2:53', '[fd00::2]:53'],
         hosts: [{ host: 'api.corp.example', addresses: ['10.20.3.4', 'fd00::4'] }],
         allowAddresses: ['10.20.0.0/16', '10.30.0.1/32'],
+        proxy: null,
       },
       limits: {
         connections: 5,
@@ -218,7 +219,6 @@ describe('a mistake in postern.yaml', () => {
     ],
     ['listen: { dns: ["127.0.0.1:5353"] }', '2:16  listen.dns  answering DNS '],
     ['listen: { reuse_port: true }', '2:11  listen.reuse_port  '],
-    ['upstream: { proxy: { url: "http://corp:3128" } }', '2:20  upstream.proxy  going through another proxy '],
     ['forward_to: []', '2:1  forward_to  '],
   ])('that asks for later work is refused: %s', (line, finding) => {
     expect(errorsOf(line)).toEqual([`${finding}${LATER}`]);

@@ -33,9 +33,10 @@ it('keeps the TLS session of a host in as many bytes as it has, and not in the b
     context,
     headBytes: 1_000,
     headFields: 10,
+    parentCredentials: () => null,
     signal: new AbortController().signal,
   };
-  const { wire } = await pool.dial(origin, address === null ? [] : [address], settings);
+  const { wire } = await pool.dial(origin, { kind: 'direct', addresses: address === null ? [] : [address] }, settings);
   if (origin.session === null) await once(wire.socket, 'session');
   const bytes = origin.session?.bytes;
   expect(bytes?.length).toBeGreaterThan(0);
