@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { closeOpened } from '../support/closing.ts';
 import { startDns } from '../support/dns.ts';
-import { answering, startOrigin } from '../support/origin.ts';
+import { answering, type OriginConnection, startOrigin } from '../support/origin.ts';
 import { PARENT_PASSWORD, type ParentProxy, type ParentProxyOptions, startParent } from '../support/parent.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { connectRaw, connectTunnel } from '../support/raw-client.ts';
 import { certificateFor, loopback, type Scene, SECRET, seenBy, startScene } from '../support/scene.ts';
+import { byName, connectSocks } from '../support/socks.ts';
 
 closeOpened();
 
@@ -155,6 +157,19 @@ describe('through a parent proxy', () => {
     expect(parent.authorities).toEqual([`127.0.0.1:${origin.port}`]);
   });
 
+  it('a SOCKS5 client goes through it like any other', async () => {
+    const { postern, parent, authority, origin } = await startThroughParent();
+    const client = await connectSocks(postern.proxyPort, byName('origin.test', origin.port));
+    await client.secure({ servername: 'origin.test', ca: postern.ca });
+    client.send(get(authority));
+    await client.take(/ok$/);
+    expect(parent.authorities).toEqual([authority]);
+    expect(await postern.audited({ status: 200 })).toMatchObject({
+      ingress: 'socks',
+      address: `127.0.0.1:${parent.port}`,
+    });
+  });
+
   it('TLS is spoken with an https parent, and again inside with the origin', async () => {
     const parent = await startParent({ tls: certificateFor('parent.test'), credentials: `me:${PARENT_PASSWORD}` });
     const files = { ...loopback().files, ...PASSWORD };
@@ -175,6 +190,32 @@ describe('through a parent proxy', () => {
     }
     expect(parent.authorities).toEqual([authority]);
     await postern.audited({ status: 200, address: `127.0.0.1:${parent.port}` });
+  });
+
+  it.each([
+    ['http', 'its end', 200, null],
+    ['https', 'its end', 200, null],
+    ['http', 'a cut', 200, 'UPSTREAM_RESET'],
+    ['https', 'a cut', 200, 'UPSTREAM_RESET'],
+  ])('an answer without a length that comes through an %s parent is told by %s', async (scheme, end, status, code) => {
+    const parent = await startParent(scheme === 'https' ? { tls: certificateFor('127.0.0.1') } : {});
+    const raws: Socket[] = [];
+    const onConnection = ({ socket }: OriginConnection): void => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\nall of it');
+        if (end === 'its end') socket.end();
+      });
+    };
+    const { postern, authority, tunnel, origin } = await startScene({
+      settings: through(parent, { url: `${scheme}://127.0.0.1:${parent.port}` }),
+      origin: { onConnection, onSocket: (socket) => raws.push(socket) },
+    });
+    const client = await tunnel();
+    client.send(get(authority, '/all'));
+    await client.until(/all of it/);
+    if (end === 'a cut') for (const raw of raws) raw.destroySoon();
+    expect(await postern.audited({ path: '/all' })).toMatchObject({ status, code });
+    expect(origin.connections).toHaveLength(1);
   });
 
   it('an https parent whose certificate names another host is told nothing', async () => {

@@ -69,6 +69,8 @@ export interface OriginOptions {
   readonly port?: number;
   /** Called for each connection: answers by hand. */
   readonly onConnection?: (connection: OriginConnection) => void;
+  /** Called with the TCP socket of each connection, under its TLS if it has any. */
+  readonly onSocket?: (socket: Socket) => void;
 }
 
 /** A server that a test answers by hand, byte by byte: it knows no HTTP, so it cannot mend what passes through. */
@@ -77,6 +79,7 @@ export async function startOrigin({
   host = '127.0.0.1',
   port: wanted = 0,
   onConnection,
+  onSocket,
 }: OriginOptions = {}): Promise<Origin> {
   const connections: OriginConnection[] = [];
   const waiting: ((connection: OriginConnection) => void)[] = [];
@@ -93,7 +96,10 @@ export async function startOrigin({
       : createTlsServer({ ...tls, allowHalfOpen: true }, accept);
   server.on('tlsClientError', () => {});
   const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => sockets.add(socket));
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    onSocket?.(socket);
+  });
   await new Promise<void>((resolve) => server.listen(wanted, host, resolve));
   closeAfterTest(server, () => {
     for (const socket of sockets) socket.destroy();
