@@ -1,5 +1,5 @@
 /**
- * Builds `dist/`: `postern.js` (the command), `load-worker.js` (the thread that reads policies) and what they share, bundled with every
+ * Builds `dist/`: `postern.js` (the command), `load-worker.js` (the thread that reads policies), `inside-main.js` (what `run --isolate` starts in its namespaces) and what they share, bundled with every
  * dependency, so that a start reads a few files instead of several hundred. Commands other than `serve` are chunks of their own.
  */
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,11 @@ const fresh = `${root}dist.${process.pid}`;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
 
 const bundle = await rolldown({
-  input: { postern: `${root}src/main.ts`, 'load-worker': `${root}src/runtime/load-worker.ts` },
+  input: {
+    postern: `${root}src/main.ts`,
+    'load-worker': `${root}src/runtime/load-worker.ts`,
+    'inside-main': `${root}src/cli/run/inside-main.ts`,
+  },
   platform: 'node',
   cwd: root,
   tsconfig: false,

@@ -4,6 +4,7 @@ import { VERSION } from './version.ts';
 /** Each command is loaded when it is asked for, so that `serve` pays for none of the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: () => import('./cli/serve.ts'),
+  run: () => import('./cli/run.ts'),
   check: () => import('./cli/check.ts'),
   explain: () => import('./cli/explain.ts'),
   env: () => import('./cli/env.ts'),
@@ -15,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 const HELP = `postern ${VERSION}: an egress proxy for code nobody trusts
 
   postern serve     run the proxy
+  postern run       run one command behind a proxy of its own
   postern check     validate postern.yaml and policies
   postern explain   what would be decided for a request, and why
   postern env       the variables a sandbox needs
@@ -40,7 +42,8 @@ async function main([name, ...args]: readonly string[], io: CommandIo): Promise<
     return 2;
   }
   const command = await load();
-  if (args.includes('--help')) {
+  // What stands behind `--` is for the command that `run` starts.
+  if (args.slice(0, args.includes('--') ? args.indexOf('--') : args.length).includes('--help')) {
     io.out(command.help);
     return 0;
   }

@@ -137,8 +137,7 @@ export class Server {
   }
 
   /** Accepts nothing more, lets what runs finish within the drain time, writes the last lines. */
-  async stop(): Promise<void> {
-    const { drainMs } = this.runtime.current.settings.limits;
+  async stop(drainMs: number = this.runtime.current.settings.limits.drainMs): Promise<void> {
     const closed = [...this.#listeners.map((listener) => listener.close()), this.#policyListeners?.close()];
     await this.#open.drain(drainMs, new ProxyError('DRAINING', { stage: 'relay', side: 'proxy' }));
     await Promise.all(closed);

@@ -5,7 +5,7 @@ import { AuthorityError } from '../tls/authority.ts';
 import { type LoadedAuthority, loadAuthority, loadOrCreateAuthority } from '../tls/authority-files.ts';
 import { authorityPaths } from '../tls/authority-paths.ts';
 import { readTrust, type TrustReading } from '../tls/upstream-context.ts';
-import { chooseSandboxes, type GovernedByName } from './in-force.ts';
+import { type Choice, chooseSandboxes, type GovernedByName } from './in-force.ts';
 import type { FileLoader, LoadedFiles } from './loader.ts';
 import type { Settings } from './settings.ts';
 import { keepFixed, type Overrides, withOverrides } from './settings-in-force.ts';
@@ -58,7 +58,7 @@ export async function readEverything(
   if (files.settings === null) return { files, settings: null, findings: files.settingsFindings };
   const wanted = withOverrides(files.settings, overrides);
   const { settings, restartRequired } = keepFixed(wanted, before?.firstSettings ?? wanted);
-  const choice = chooseSandboxes(files, before?.governed ?? new Map());
+  const choice = onlySandbox(chooseSandboxes(files, before?.governed ?? new Map()), overrides.sandbox);
   const [secrets, trust, authority] = await Promise.all([
     readSources(sourcesOf(settings, choice.governed), environment, settings.strictFiles),
     readTrust(settings.upstream.trust),
@@ -66,6 +66,14 @@ export async function readEverything(
   ]);
   const findings = [...files.settingsFindings, ...choice.findings];
   return { files, settings, restartRequired, governed: choice.governed, findings, secrets, trust, authority };
+}
+
+/** A proxy for one sandbox alone has no need to tell its clients apart. */
+function onlySandbox(choice: Choice, name: string | undefined): Choice {
+  if (name === undefined) return choice;
+  const found = choice.governed.get(name);
+  const entries = found === undefined ? [] : [[name, { ...found, spec: { ...found.spec, match: null } }] as const];
+  return { ...choice, governed: new Map(entries) };
 }
 
 /** A CA is made where none is, but never while we run with one: `git checkout` or a lost mount must not change whom clients trust. */

@@ -1,4 +1,4 @@
-import type { ListenAddress, Settings } from './settings.ts';
+import type { ListenAddress, LogLevel, Settings } from './settings.ts';
 
 /** What flags of the command line say instead of postern.yaml. */
 export interface Overrides {
@@ -6,6 +6,15 @@ export interface Overrides {
   readonly admin?: readonly ListenAddress[];
   /** Absolute. */
   readonly policies?: string;
+  /** Absolute. */
+  readonly caDir?: string;
+  /** `stdout`, `stderr` or an absolute path. */
+  readonly audit?: string;
+  readonly logLevel?: LogLevel;
+  /** Nothing outlives the process, whatever `state` says. */
+  readonly stateless?: true;
+  /** Every client is this sandbox, whatever its `match` says: the proxy serves nobody else. */
+  readonly sandbox?: string;
 }
 
 export function withOverrides(settings: Settings, overrides: Overrides): Settings {
@@ -14,6 +23,13 @@ export function withOverrides(settings: Settings, overrides: Overrides): Setting
     listen: { ...settings.listen, proxy: overrides.proxy ?? settings.listen.proxy },
     admin: { ...settings.admin, listen: overrides.admin ?? settings.admin.listen },
     policies: overrides.policies ?? settings.policies,
+    ca: { ...settings.ca, dir: overrides.caDir ?? settings.ca.dir },
+    log: {
+      ...settings.log,
+      audit: overrides.audit ?? settings.log.audit,
+      level: overrides.logLevel ?? settings.log.level,
+    },
+    state: overrides.stateless === true ? null : settings.state,
   };
 }
 
