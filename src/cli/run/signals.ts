@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 
-const RELAYED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const satisfies NodeJS.Signals[];
+/** Not SIGUSR1: with --disable-sigusr1 Node swallows it. */
+const RELAYED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const satisfies NodeJS.Signals[];
 
 /** These a terminal sends to all of its foreground group, so the command gets them without us; twice would end what asks once. */
 const OF_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
