@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   explain: () => import('./cli/explain.ts'),
   env: () => import('./cli/env.ts'),
   ca: () => import('./cli/ca.ts'),
+  doctor: () => import('./cli/doctor.ts'),
   init: () => import('./cli/init.ts'),
   schema: () => import('./cli/schema.ts'),
 };
@@ -21,10 +22,11 @@ const HELP = `postern ${VERSION}: an egress proxy for code nobody trusts
   postern explain   what would be decided for a request, and why
   postern env       the variables a sandbox needs
   postern ca        make, show or export the certificate authority
+  postern doctor    inside a sandbox: is the proxy reachable, its CA trusted, every way around it closed
   postern init      write a starter postern.yaml and policies/
   postern schema    JSON Schema of the files, for editors
 
-postern COMMAND --help tells more. Exit status: 0 fine, 1 refused or invalid, 2 usage.
+postern COMMAND --help tells more. Exit status: 0 fine, 1 refused or invalid, 2 usage; \`run\` has the command's own.
 `;
 
 async function main([name, ...args]: readonly string[], io: CommandIo): Promise<number> {
