@@ -8,6 +8,7 @@ import { StartError } from '../runtime/runtime.ts';
 import type { Settings } from '../runtime/settings.ts';
 import type { CommandIo } from './command.ts';
 import { RefusedError, reportFailure, UsageError } from './failure.ts';
+import { namedOrOnly, namesOf } from './policies-for.ts';
 import { type Command, runChild } from './run/child.ts';
 import { commandEnvironment, secretVariables } from './run/environment.ts';
 import { type Isolation, isolationFor, runIsolated } from './run/isolation.ts';
@@ -60,7 +61,7 @@ interface Wanted {
 interface Files {
   readonly settings: Settings;
   readonly sandboxes: readonly SandboxSpec[];
-  readonly sandbox: string;
+  readonly sandbox: SandboxSpec;
 }
 
 const UNISOLATED =
@@ -125,14 +126,12 @@ async function filesFor(values: Values, io: CommandIo): Promise<Files | null> {
   return hasErrors(findings) ? null : { settings, sandboxes, sandbox: chosen(sandboxes, values.sandbox) };
 }
 
-function chosen(sandboxes: readonly SandboxSpec[], name: string | undefined): string {
-  const names = sandboxes.map((each) => each.name);
-  const known = `${names.slice(0, 10).join(', ')}${names.length > 10 ? ', …' : ''}`;
-  if (names[0] === undefined)
+function chosen(sandboxes: readonly SandboxSpec[], name: string | undefined): SandboxSpec {
+  if (sandboxes.length === 0)
     throw new RefusedError('there is no policy, so all would be denied; "postern init" writes one');
-  if (name === undefined && names.length > 1) throw new UsageError(`name a sandbox with --sandbox: ${known}`);
-  if (name !== undefined && !names.includes(name)) throw new UsageError(`there is no sandbox "${name}": ${known}`);
-  return name ?? names[0];
+  const found = namedOrOnly(sandboxes, name);
+  if (found === null) throw new UsageError(`name a sandbox with --sandbox: ${namesOf(sandboxes)}`);
+  return found;
 }
 
 interface Place {
@@ -169,7 +168,7 @@ function sourcesFor({ values, admin }: Wanted, { settings, sandbox }: Files, io:
       admin,
       audit: values.audit === undefined ? elsewhere : resolve(io.cwd, values.audit),
       stateless: true,
-      sandbox,
+      sandbox: sandbox.name,
       ...(values.verbose ? {} : { logLevel: 'error' as const }),
       ...(values.policy === undefined ? {} : { policies: resolve(io.cwd, values.policy) }),
     },
@@ -180,7 +179,7 @@ function sourcesFor({ values, admin }: Wanted, { settings, sandbox }: Files, io:
 async function runBeside(command: Command, files: Files, proxy: PrivateProxy, place: Place): Promise<Outcome> {
   const { relay, io } = place;
   io.err(UNISOLATED);
-  const surroundings = { proxyUrl: `http://${proxy.listener}`, shown: proxy.folder.shown };
+  const surroundings = { proxyUrl: `http://${proxy.listener}`, shown: proxy.folder.shown, sandbox: files.sandbox };
   const env = commandEnvironment(io.env, secretVariables(files.sandboxes, files.settings), surroundings);
   return await runChild(command, env, relay);
 }

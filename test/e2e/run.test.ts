@@ -8,7 +8,7 @@ import { leftBy, PROGRAM, prepareRun, Run, startRun } from '../support/run.ts';
 closeOpened();
 
 /** Says that it is ready, answers SIGTERM with a status of its own. */
-const OBEDIENT = `trap 'echo asked; kill $!; exit 3' TERM; echo ready; sleep 60 & wait`;
+const OBEDIENT = `trap 'echo asked; kill $!; exit 3' TERM; sleep 60 & echo ready; wait`;
 
 function needs(program: string, context: TestContext): void {
   if (!isInstalled(program)) context.skip(`${program} is not installed`);
@@ -49,6 +49,16 @@ secrets: { key: { env: OTHER_KEY } }
     }
   });
 
+  it('gives it what stands in for a key that a rule adds', async () => {
+    const scene = await prepareRun(`version: 1
+secrets: { github: { env: GITHUB_TOKEN } }
+rules: [{ hosts: [api.github.com], inject: [{ bearer: "\${github}" }] }]
+`);
+    const run = startRun(scene, ['--', 'sh', '-c', 'echo "$GITHUB_TOKEN"'], { GITHUB_TOKEN: 'value-of-github' });
+    await run.ended();
+    expect(run.stdout).toBe('unused-postern-adds-it\n');
+  });
+
   it.each([
     ['the status of the command', ['sh', '-c', 'exit 42'], { code: 42, signal: null }],
     ['127 for a command that is not there', ['no-such-command'], { code: 127, signal: null }],
@@ -81,7 +91,7 @@ secrets: { key: { env: OTHER_KEY } }
 
   it.each(['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const)('passes %s on', async (signal) => {
     const scene = await prepareRun();
-    const script = `trap 'echo got; kill $!; exit 3' ${signal.slice(3)}; echo ready; sleep 60 & wait`;
+    const script = `trap 'echo got; kill $!; exit 3' ${signal.slice(3)}; sleep 60 & echo ready; wait`;
     const run = startRun(scene, ['--', 'sh', '-c', script]);
     await run.printed(/ready/);
     run.child.kill(signal);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { errorCode } from '../../errors.ts';
 import { readCertificates } from '../../tls/pem.ts';
@@ -39,8 +39,18 @@ async function trustOf(runtime: Runtime, { env, target, caPem }: TrustContext): 
   );
 }
 
+/** Folders of PATH that this user may not look into count as empty. */
 const isInstalled = (program: string, { PATH = '' }: Environment): boolean =>
-  PATH.split(delimiter).some((folder) => statSync(join(folder, program), { throwIfNoEntry: false })?.isFile() === true);
+  PATH.split(delimiter).some((folder) => isExecutable(join(folder, program)));
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** What is wrong with the file that holds the roots, if anything. */
 function doubtAbout({ name, variable }: Runtime, env: Environment, caPem: string | null): Result | null {

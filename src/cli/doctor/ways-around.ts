@@ -86,7 +86,9 @@ function answersQuic(host: string, signal: AbortSignal): Promise<boolean> {
     const socket = createSocket({ type: 'udp4', signal });
     socket.on('message', () => resolve(true));
     socket.on('error', () => resolve(false));
-    socket.connect(443, host, () => socket.send(packet));
+    // With a callback its failure would go there, in the place of nothing.
+    socket.on('connect', () => socket.send(packet));
+    socket.connect(443, host);
   });
 }
 

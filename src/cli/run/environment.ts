@@ -1,7 +1,10 @@
 import { join } from 'node:path';
+import { keyVariables } from '../../environment/keys.ts';
+import { sandboxVariables } from '../../environment/variables.ts';
+import { compilePolicy } from '../../policy/compile.ts';
 import type { SandboxSpec, SecretSource } from '../../policy/model.ts';
 import type { Settings } from '../../runtime/settings.ts';
-import { sandboxVariables } from '../sandbox-variables.ts';
+
 import type { Environment } from './child.ts';
 import { BUNDLE_FILE, CA_FILE, TRUST_STORE_FILE } from './private-folder.ts';
 
@@ -27,13 +30,15 @@ export interface Surroundings {
   readonly proxyUrl: string;
   /** The folder of the CA's public files, as the command sees it. */
   readonly shown: string;
+  /** Whose policy it is. */
+  readonly sandbox: SandboxSpec;
 }
 
 /** The environment of the command: ours without secrets, and what `postern env` prints. */
 export function commandEnvironment(
   ours: Environment,
   hidden: ReadonlySet<string>,
-  { proxyUrl, shown }: Surroundings,
+  { proxyUrl, shown, sandbox }: Surroundings,
 ): Environment {
   const variables = sandboxVariables({
     proxyUrl,
@@ -42,5 +47,5 @@ export function commandEnvironment(
     trustStoreFile: join(shown, TRUST_STORE_FILE),
   });
   const kept = Object.entries(ours).filter(([name]) => !hidden.has(name));
-  return Object.fromEntries([...kept, ...variables]);
+  return Object.fromEntries([...kept, ...variables, ...keyVariables(compilePolicy(sandbox))]);
 }

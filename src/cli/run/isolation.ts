@@ -51,6 +51,7 @@ function idOf(kind: '-u' | '-g', user: string): number {
 export interface Exposed {
   readonly settings: Settings;
   readonly sandboxes: readonly SandboxSpec[];
+  readonly sandbox: SandboxSpec;
   readonly policies: string;
   readonly caDir: string | null;
 }
@@ -106,8 +107,8 @@ const FAILED: Outcome = {
 };
 
 function planOf({ command, isolation, hidden, exposed, proxy, io }: IsolatedRun): Plan {
-  const { settings, sandboxes, policies, caDir } = exposed;
-  const surroundings = { proxyUrl: `http://127.0.0.1:${INSIDE.port}`, shown: INSIDE.shown };
+  const { settings, sandboxes, sandbox, policies, caDir } = exposed;
+  const surroundings = { proxyUrl: `http://127.0.0.1:${INSIDE.port}`, shown: INSIDE.shown, sandbox };
   const { TMPDIR: _tmpdir, ...env } = commandEnvironment(io.env, hidden, surroundings);
   const secrets = secretSources(sandboxes, settings.admin.token);
   return {
