@@ -71,9 +71,9 @@ export async function run(args: readonly string[], io: CommandIo): Promise<numbe
   const relay = new SignalRelay();
   try {
     const wanted = wantedOf(args);
+    const isolation = wanted.values.isolate ? isolationFor(wanted.values.user, io.env) : null;
     const files = await filesFor(wanted.values, io);
     if (files === null) return 1;
-    const isolation = wanted.values.isolate ? isolationFor(wanted.values.user, io.env) : null;
     const outcome = await runBehindProxy(wanted, files, { isolation, relay, io });
     relay.close();
     if (outcome.kind === 'refused') throw new RefusedError(`postern run: ${outcome.why}`);

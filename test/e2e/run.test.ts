@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
@@ -164,6 +164,29 @@ rules: [{ hosts: [api.github.com], inject: [{ bearer: "\${github}" }] }]
     await filed.ended();
     expect(`${filed.stdout}${filed.stderr}`).not.toContain('"decision"');
     expect(readFileSync(join(scene.folder, 'audit.jsonl'), 'utf8')).toContain('"decision":"allow"');
+  });
+
+  it('has an admin listener only where one is asked for', async (context) => {
+    needs('curl', context);
+    const scene = await prepareRun();
+    const socket = join(scene.folder, 'admin.sock');
+    const ask = ['--', 'curl', '-sS', '--unix-socket', socket, 'http://localhost/healthz'];
+    expect((await startRun(scene, ask).ended()).code).not.toBe(0);
+    const run = startRun(scene, ['--admin', `unix:${socket}`, ...ask]);
+    expect((await run.ended()).code).toBe(0);
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it('keeps the CA that it is given a folder for', async () => {
+    const scene = await prepareRun();
+    const shown = async (): Promise<string> => {
+      const run = startRun(scene, ['--ca-dir', 'kept', '--', 'sh', '-c', 'cat "$NODE_EXTRA_CA_CERTS"']);
+      await run.ended();
+      return run.stdout;
+    };
+    const first = await shown();
+    expect(first).toContain('BEGIN CERTIFICATE');
+    expect(await shown()).toBe(first);
   });
 
   it('is governed by the one sandbox that is named, whatever its match says', async (context) => {

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { closeAfterTest, closeOpened } from '../support/closing.ts';
 import { isInstalled } from '../support/command.ts';
-import { leftBy, prepareRun, type RunScene, startRun } from '../support/run.ts';
+import { leftBy, PROGRAM, prepareRun, Run, type RunScene, startRun } from '../support/run.ts';
 import { SECRET } from '../support/scene.ts';
 
 closeOpened();
@@ -178,6 +178,34 @@ echo "processes: $(ls -d /proc/[0-9]* | wc -l)"`;
     rmSync(join(scene.folder, 'secret.txt'));
     symlinkSync('real/secret.txt', join(scene.folder, 'secret.txt'));
     expect(await isolated(scene, 'echo started')).toMatch(/could read[\s\S]*status 1\n$/);
+  });
+
+  it('starts nothing if a link leads to a policy whose folder it could replace', async () => {
+    const scene = await prepareRun();
+    mkdirSync(join(scene.folder, 'open/inner'), { recursive: true });
+    renameSync(join(scene.folder, 'policies'), join(scene.folder, 'open/inner/policies'));
+    chmodSync(join(scene.folder, 'open'), 0o777);
+    symlinkSync('open/inner/policies', join(scene.folder, 'policies'));
+    const said = await isolated(scene, 'echo started');
+    expect(said).toMatch(/could change \S+\/open;[\s\S]*status 1\n$/);
+  });
+
+  it('says why where it cannot be isolated', async () => {
+    const scene = await prepareRun();
+    const line = `exec '${process.execPath}' '${PROGRAM}' run --isolate -- echo started`;
+    const dropped = new Run('setpriv', ['--bounding-set=-sys_admin', 'sh', '-c', line], {
+      cwd: scene.folder,
+      env: { ...process.env },
+    });
+    expect((await dropped.ended()).code).toBe(1);
+    expect(dropped.stderr).toContain('CAP_SYS_ADMIN');
+    const nobody = new Run('setpriv', ['--reuid=65534', '--clear-groups', 'sh', '-c', line], {
+      cwd: scene.folder,
+      env: { ...process.env },
+    });
+    expect((await nobody.ended()).code).toBe(1);
+    expect(nobody.stderr).toContain('needs root');
+    expect(dropped.stdout + nobody.stdout).toBe('');
   });
 
   it.each([

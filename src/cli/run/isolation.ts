@@ -122,9 +122,12 @@ function planOf({ command, isolation, hidden, exposed, proxy, io }: IsolatedRun)
       ...secrets.flatMap((source) => (source.kind === 'file' ? [source.path] : [])),
       ...(caDir === null ? [] : [`${caDir}/ca-key.pem`]),
     ],
-    unwritable: [policies, ...sandboxes.flatMap(({ files }) => files), settings.file ?? 'postern.yaml'].map((file) =>
-      resolve(io.cwd, file),
-    ),
+    unwritable: [
+      policies,
+      ...sandboxes.flatMap(({ files }) => files),
+      ...settings.upstream.trust,
+      settings.file ?? 'postern.yaml',
+    ].map((file) => resolve(io.cwd, file)),
   };
 }
 

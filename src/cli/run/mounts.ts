@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, lstatSync, mkdirSync } from 'node:fs';
+import { chownSync, existsSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { INSIDE, type Plan } from './inside.ts';
 
@@ -63,7 +63,10 @@ function made(...paths: readonly string[]): null {
 /** A socket of a service that any user may connect to would be a way out. It may have gone with a folder that was replaced. */
 function hideSocket(path: string): string | null {
   const stats = lstatSync(path, { throwIfNoEntry: false });
-  return stats?.isSocket() === true && !isBelow(path, INSIDE.link) ? bind('/dev/null', path) : null;
+  if (stats?.isSocket() !== true || isBelow(path, INSIDE.link)) return null;
+  const problem = bind('/dev/null', path);
+  // Its service may have ended in between.
+  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? null : problem;
 }
 
 /** setpriv(1): the user, no group but its own, no capability, and no way to gain one by a set-user-ID program. */
@@ -84,7 +87,7 @@ for f; do if [ -O "$f" ] || { [ -w "$f" ] && ! [ -k "$f" ]; }; then echo "change
 
 /** Asks the system as that user, rather than reading modes: groups, access lists and mounts all count. Null if nothing is exposed. */
 export function exposedFiles(plan: Plan): string | null {
-  const changeable = new Set([...plan.unwritable, ...plan.unreadable].flatMap(withAncestors));
+  const changeable = new Set([...plan.unwritable, ...plan.unreadable].flatMap(waysTo));
   const files = [String(plan.unreadable.length), ...plan.unreadable, ...changeable];
   const asked = spawnSync('setpriv', [...withoutRights(plan), '--', 'sh', '-c', TEST, 'sh', ...files], {
     encoding: 'utf8',
@@ -96,6 +99,12 @@ export function exposedFiles(plan: Plan): string | null {
     ? null
     : `the user of the command could ${first}; take that right away, or name another with --user`;
 }
+
+/** The way that a path names, and the one that its links lead. */
+const waysTo = (path: string): readonly string[] => [
+  ...withAncestors(path),
+  ...(existsSync(path) ? withAncestors(realpathSync(path)) : []),
+];
 
 function withAncestors(path: string): readonly string[] {
   const parent = dirname(path);
