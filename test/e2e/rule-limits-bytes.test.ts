@@ -161,7 +161,7 @@ describe('limits of a passthrough rule', () => {
     const open = async () => {
       const client = await connectTunnel(postern.proxyPort, authority);
       const secure = closeAfterTest(
-        connectTls({ socket: client.socket, servername: 'origin.test', rejectUnauthorized: false }),
+        connectTls({ socket: client.socket, servername: 'origin.test', ca: loopback().files?.['origin-ca.pem'] }),
         (socket) => socket.destroy(),
       );
       secure.on('error', () => {});
