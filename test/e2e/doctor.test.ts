@@ -7,7 +7,7 @@ import { closeOpened } from '../support/closing.ts';
 import { isInstalled, runCommand } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { listening } from '../support/listening.ts';
-import { PROGRAM, prepareRun, type RunScene, startRun } from '../support/run.ts';
+import { PROGRAM, prepareRun, programsIn, type RunScene, startRun } from '../support/run.ts';
 
 closeOpened();
 
@@ -36,7 +36,8 @@ async function inside(
   scene: RunScene,
   ...args: readonly string[]
 ): Promise<{ readonly code: number | null; readonly results: readonly Result[] }> {
-  const run = startRun(scene, ['--isolate', '--', ...DOCTOR, '--json', ...args]);
+  const { node, program } = programsIn(scene.folder);
+  const run = startRun(scene, ['--isolate', '--', node, program, 'doctor', '--json', ...args]);
   const { code } = await run.ended();
   return { code, results: JSON.parse(run.stdout) as readonly Result[] };
 }

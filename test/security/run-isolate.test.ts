@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { closeAfterTest, closeOpened } from '../support/closing.ts';
 import { isInstalled } from '../support/command.ts';
-import { leftBy, PROGRAM, prepareRun, Run, type RunScene, startRun } from '../support/run.ts';
+import { leftBy, PROGRAM, prepareRun, programsIn, Run, type RunScene, startRun } from '../support/run.ts';
 import { SECRET } from '../support/scene.ts';
 
 closeOpened();
@@ -103,7 +103,7 @@ describe.skipIf(!canIsolate)('postern run --isolate', () => {
     chmodSync(socket, 0o777);
     writeFileSync(join(scene.folder, 'escapes.cjs'), ESCAPES);
     const where = JSON.stringify({ port: tcp.port, address: ownAddress() ?? '192.0.2.1', socket });
-    const run = startRun(scene, ['--isolate', '--', process.execPath, 'escapes.cjs'], { WHERE: where });
+    const run = startRun(scene, ['--isolate', '--', programsIn(scene.folder).node, 'escapes.cjs'], { WHERE: where });
     expect((await run.ended()).code, run.stderr).toBe(0);
     const found: unknown = JSON.parse(run.stdout);
     expect(found).toMatchObject({ 'public address': 'ENETUNREACH', metadata: 'ENETUNREACH', 'UDP 443': 'ENETUNREACH' });

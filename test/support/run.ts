@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpsServer } from 'node:https';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { closeAfterTest } from './closing.ts';
@@ -33,6 +33,18 @@ export async function prepareRun(policy = ''): Promise<RunScene> {
   for (const [name, text] of Object.entries(files ?? {})) writeFileSync(join(folder, name), text, { mode: 0o600 });
   writeFileSync(join(folder, 'policies/test.yaml'), policy === '' ? defaultPolicy(port) : policy);
   return { folder, url: `https://origin.test:${port}/` };
+}
+
+/**
+ * Copies of Node and of the program in the folder that a command runs in. There it sees them from within its namespaces; the checkout may be
+ * in a folder that is hidden from it (`/tmp`, a home).
+ */
+export function programsIn(folder: string): { readonly node: string; readonly program: string } {
+  const node = join(folder, 'node');
+  copyFileSync(process.execPath, node);
+  chmodSync(node, 0o755);
+  cpSync(dirname(PROGRAM), join(folder, 'dist'), { recursive: true });
+  return { node, program: join(folder, 'dist/postern.js') };
 }
 
 const defaultPolicy = (port: number): string => `version: 1
