@@ -37,7 +37,9 @@ async function inside(
   ...args: readonly string[]
 ): Promise<{ readonly code: number | null; readonly results: readonly Result[] }> {
   const { node, program } = programsIn(scene.folder);
-  const run = startRun(scene, ['--isolate', '--', node, program, 'doctor', '--json', ...args]);
+  // The machine's own Node may be too old to know the variables, and that is what doctor would say.
+  const env = { PATH: `${scene.folder}:${process.env.PATH}` };
+  const run = startRun(scene, ['--isolate', '--', node, program, 'doctor', '--json', ...args], env);
   const { code } = await run.ended();
   return { code, results: JSON.parse(run.stdout) as readonly Result[] };
 }
