@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { closeAfterTest, closeOpened } from '../support/closing.ts';
 import { isInstalled } from '../support/command.ts';
-import { leftBy, PROGRAM, prepareRun, programsIn, Run, type RunScene, startRun } from '../support/run.ts';
+import { leftBy, prepareRun, programsIn, Run, type RunScene, startRun } from '../support/run.ts';
 import { SECRET } from '../support/scene.ts';
 
 closeOpened();
@@ -192,7 +192,8 @@ echo "processes: $(ls -d /proc/[0-9]* | wc -l)"`;
 
   it('says why where it cannot be isolated', async () => {
     const scene = await prepareRun();
-    const line = `exec '${process.execPath}' '${PROGRAM}' run --isolate -- echo started`;
+    const { node, program } = programsIn(scene.folder);
+    const line = `exec '${node}' '${program}' run --isolate -- echo started`;
     const dropped = new Run('setpriv', ['--bounding-set=-sys_admin', 'sh', '-c', line], {
       cwd: scene.folder,
       env: { ...process.env },
