@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
@@ -108,8 +109,10 @@ async function leafOf({
   authority,
 }: Scene): Promise<{ readonly validFromMs: number; readonly validToMs: number }> {
   const client = await connectTunnel(postern.proxyPort, authority);
+  // Its dates are what is asked about, so they cannot decide whether it is looked at; its issuer is verified below.
   await client.secure({ servername: 'origin.test', rejectUnauthorized: false });
   const leaf = (client.socket as TLSSocket).getPeerX509Certificate();
+  expect(leaf?.verify(new X509Certificate(postern.ca).publicKey)).toBe(true);
   client.socket.destroy();
   return { validFromMs: leaf?.validFromDate.getTime() ?? 0, validToMs: leaf?.validToDate.getTime() ?? 0 };
 }
