@@ -11,6 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   headers: [],
   scrub: ['headers'],
   http1: ['errors', 'headers'],
+  http2: ['headers', 'http1'],
   socks5: ['address', 'errors', 'http1'],
   secrets: ['errors', 'policy', 'scrub'],
   policy: ['address', 'headers', 'errors', 'inject'],
@@ -18,14 +19,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   budget: ['errors', 'policy'],
   environment: ['policy'],
   tls: ['address', 'errors'],
-  wire: ['http1', 'headers', 'errors'],
-  upstream: ['address', 'headers', 'http1', 'wire', 'tls', 'policy', 'errors', 'observe'],
+  wire: ['http1', 'http2', 'headers', 'errors'],
+  upstream: ['address', 'headers', 'http1', 'http2', 'wire', 'tls', 'policy', 'errors', 'observe'],
   runtime: ['address', 'headers', 'policy', 'inject', 'secrets', 'tls', 'upstream', 'errors', 'observe', 'version'],
   observe: ['errors', 'budget', 'runtime', 'policy', 'address', 'headers', 'tls', 'version'],
   proxy: [
     'address',
     'headers',
     'http1',
+    'http2',
     'socks5',
     'policy',
     'inject',
@@ -42,7 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'version',
   ],
 };
-const PURE = ['address', 'headers', 'http1', 'socks5', 'policy', 'inject', 'scrub', 'budget', 'environment'];
+const PURE = ['address', 'headers', 'http1', 'http2', 'socks5', 'policy', 'inject', 'scrub', 'budget', 'environment'];
 /** Modules of Node that compute and touch nothing. */
 const PURE_MODULES = ['node:path', 'node:crypto', 'node:url', 'node:assert', 'node:buffer', 'node:util'];
 const FILE_LINES_MAX = 350;

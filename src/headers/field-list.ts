@@ -9,6 +9,8 @@ export interface Field {
   readonly lower: string;
   /** Without the white space around it (RFC 9112 section 5.1); bytes 0x80–0xFF as latin1. */
   readonly value: string;
+  /** HTTP/2 only: the peer sent it as never to be indexed, and so it must go on (RFC 7541 section 7.1.3). */
+  readonly sensitive?: true;
 }
 export type FieldList = readonly Field[];
 

@@ -1,5 +1,5 @@
 import type { FieldList } from '../headers/field-list.ts';
-import type { RequestHead } from './request-head.ts';
+import type { HttpVersion, RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 import { type Refused, refused } from './syntax.ts';
 
@@ -34,7 +34,7 @@ export function responseFraming(head: ResponseHead, method: string): Framing | R
 }
 
 /** What Transfer-Encoding and Content-Length say together; null where neither is there. */
-function declaredFraming(fields: FieldList, version: '1.0' | '1.1'): Framing | Refused | null {
+function declaredFraming(fields: FieldList, version: HttpVersion): Framing | Refused | null {
   let coding: string | null = null;
   let length: string | null = null;
   for (const { lower, value } of fields) {

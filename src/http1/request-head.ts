@@ -2,12 +2,14 @@ import type { Field } from '../headers/field-list.ts';
 import { hasStrayControl, lineEnd, parseFields } from './head.ts';
 import { isTargetText, isToken, type Refused, refused } from './syntax.ts';
 
+export type HttpVersion = '1.0' | '1.1' | '2';
+
 export interface RequestHead {
   readonly kind: 'request';
   readonly method: string;
   /** As it came (RFC 9112 section 3.2): origin-form, absolute-form, authority-form or asterisk-form; printable ASCII. */
   readonly target: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: HttpVersion;
   readonly fields: readonly Field[];
 }
 

@@ -1,11 +1,11 @@
 import type { Field } from '../headers/field-list.ts';
 import { hasStrayControl, lineEnd, parseFields } from './head.ts';
-import { versionOf } from './request-head.ts';
+import { type HttpVersion, versionOf } from './request-head.ts';
 import { type Refused, refused } from './syntax.ts';
 
 export interface ResponseHead {
   readonly kind: 'response';
-  readonly version: '1.0' | '1.1';
+  readonly version: HttpVersion;
   /** 100 to 999. */
   readonly status: number;
   /** As it came, possibly empty; one character a byte. */

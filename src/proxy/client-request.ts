@@ -1,3 +1,4 @@
+import type { ProxyError } from '../errors.ts';
 import type { FieldList } from '../headers/field-list.ts';
 import type { Framing } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
@@ -31,6 +32,8 @@ export interface ClientRequest {
   readonly protocol: 'h1' | 'h2';
   /** The head as it came, or why it is none. */
   readonly head: RequestHead | Refused;
+  /** Where its body ends, as its head or its protocol says. Only for a head that is one. */
+  framing(head: RequestHead): Framing | Refused;
   /** When its first byte was there, on `performance.now()`. */
   readonly startedMs: number;
   /** The body, whose bytes nobody has taken yet; null if there is none. Call it once. */
@@ -48,7 +51,7 @@ export interface ClientRequest {
   /** The final head. Body bytes go to the sink; `sink.end` completes the answer. */
   sendHead(head: AnswerHead): BodySink;
   /** The answer cannot be completed: its reader must be able to see that. */
-  cutOff(): void;
+  cutOff(error: ProxyError): void;
   /** For an upgrade: the connection itself, on which nothing is HTTP any more. Null where the protocol has no such thing. */
   takeOver(): Wire | null;
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { ProxyError } from '../errors.ts';
 import type { ClientEvidence } from '../runtime/identity.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
@@ -9,7 +10,8 @@ import { type ExchangeConnection, exchange } from './exchange.ts';
 import { firstBytes } from './first-bytes.ts';
 import type { Flight } from './flight.ts';
 import { H1Client } from './h1-client.ts';
-import { judgeFlight } from './judge-again.ts';
+import { H2Client } from './h2-client.ts';
+import { isStillIntercepted, judgeFlight } from './judge-again.ts';
 import type { OpenConnection } from './open-set.ts';
 import type { OpaqueRun, TunnelConnection } from './opening.ts';
 import type { Entrance, Passage } from './passage.ts';
@@ -25,7 +27,9 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
   #wire: Wire;
   #client: H1Client | null = null;
   #passage: Passage | null = null;
-  #flight: Flight | null = null;
+  #streams: H2Client | null = null;
+  /** What runs now: one request of HTTP/1.1, or many of HTTP/2. */
+  readonly #flights = new Set<Flight>();
   #opaque: OpaqueRun | null = null;
 
   constructor(wire: Wire, entrance: Entrance, services: Services) {
@@ -89,9 +93,28 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     }
   }
 
-  readonly onFlight = (flight: Flight | null): void => {
-    this.#flight = flight;
-  };
+  /** Serves the requests of one HTTP/2 connection inside a tunnel, beside one another. Resolves with their number when it is closed. */
+  async serveStreams(secure: Wire, raw: Socket, passage: Passage): Promise<number> {
+    this.#passage = passage;
+    let count = 0;
+    const { limits } = this.services.runtime.current.settings;
+    const client = new H2Client(secure, raw, limits, (request) => {
+      count++;
+      void exchange(request, passage, this);
+    });
+    this.#streams = client;
+    if (this.services.open.draining) client.drain();
+    await client.closed;
+    return count;
+  }
+
+  began(flight: Flight): void {
+    this.#flights.add(flight);
+  }
+
+  ended(flight: Flight): void {
+    this.#flights.delete(flight);
+  }
 
   /** Counts the connection for its sandbox, the first time that is known. */
   belongTo(sandbox: string): void {
@@ -105,21 +128,37 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     this.#opaque = opaque;
   }
 
-  judge(next: Snapshot): ProxyError | null {
-    if (this.#passage !== null) this.#passage.standing = null;
-    if (this.#opaque !== null) return this.#opaque.judge(next);
-    if (this.#flight === null || this.#passage === null) return null;
-    return judgeFlight(this.#flight, this.#passage, next);
+  judgeAgain(next: Snapshot): number {
+    const passage = this.#passage;
+    if (passage !== null) passage.standing = null;
+    if (this.#opaque !== null) {
+      const error = this.#opaque.judge(next);
+      if (error !== null) this.#opaque.cut(error);
+      return error === null ? 0 : 1;
+    }
+    if (passage === null) return 0;
+    const { tunnel } = passage;
+    if (this.#streams !== null && tunnel !== null && !isStillIntercepted(tunnel, passage, next)) this.#streams.drain();
+    let cut = 0;
+    for (const flight of [...this.#flights]) {
+      const error = judgeFlight(flight, passage, next);
+      if (error === null) continue;
+      flight.cut(error);
+      cut++;
+    }
+    return cut;
   }
 
   cut(error: ProxyError): void {
     if (this.#opaque !== null) this.#opaque.cut(error);
-    else if (this.#flight !== null) this.#flight.cut(error);
-    else this.#wire.destroy();
+    else if (this.#flights.size === 0 && this.#streams === null) this.#wire.destroy();
+    for (const flight of [...this.#flights]) flight.cut(error);
+    this.#streams?.end();
   }
 
   drain(): void {
-    if (this.#opaque === null) this.#client?.drain();
-    else this.#opaque.drain();
+    if (this.#opaque !== null) this.#opaque.drain();
+    else if (this.#streams !== null) this.#streams.drain();
+    else this.#client?.drain();
   }
 }

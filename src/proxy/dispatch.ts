@@ -1,20 +1,19 @@
 import { ProxyError } from '../errors.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import { fieldsText } from '../http1/write.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
-import type { H1Upstream, UpstreamResponse } from '../upstream/h1-upstream.ts';
-import type { BodyFailure, BodySource } from '../wire/body.ts';
-import { H1Sink } from '../wire/h1-body.ts';
+import type { UpstreamResponse } from '../upstream/awaiting.ts';
+import type { Carrier } from '../upstream/carrier.ts';
+import type { BodyFailure, BodySink, BodySource } from '../wire/body.ts';
 import type { Flight } from './flight.ts';
 import type { Outgoing } from './inject-into.ts';
 import { shownHead } from './mask-answer.ts';
 import type { Route } from './resolve-route.ts';
+import { sendHead } from './send-head.ts';
 import type { Services } from './services.ts';
-import { safeTrailers, upstreamHeadText } from './upstream-head.ts';
 
 /** An answer that has begun, the connection it comes on, and the request body that may still be leaving. */
 export interface Answer {
-  readonly upstream: H1Upstream;
+  readonly upstream: Carrier;
   readonly response: UpstreamResponse;
   /** True once the whole request was sent. */
   readonly sent: { done: boolean };
@@ -55,20 +54,27 @@ export async function dispatch(
       return answerOf(sending, await sending.response, flight);
     } catch (thrown) {
       flight.check();
-      if (!(thrown instanceof ProxyError && thrown.retryable && route.repeatable)) throw thrown;
+      if (!(thrown instanceof ProxyError && thrown.retryable && mayRepeat(route.pooled, attempt, route))) throw thrown;
       // The origin has ended its side alone. Nobody else knows of this connection any more.
-      route.pooled.wire.destroy();
+      route.pooled.abandon();
     }
   }
   const startedMs = performance.now();
   const { upstreamContext: context, parentCredentials } = snapshot;
   const settings = { ...limits, context, parentCredentials, signal: flight.dialling() };
-  const dialling = services.pool.dial(route.origin, await route.way(), settings);
-  const upstream = await flight.waitFor(dialling, (late) => late.wire.destroy());
+  const way = await route.way();
+  const dialling: Promise<Carrier> = route.multiplexed
+    ? services.pool.place(route.origin, way, settings)
+    : services.pool.dial(route.origin, way, settings);
+  const upstream = await flight.waitFor(dialling, (late) => late.abandon());
   flight.record.overheadMs -= performance.now() - startedMs;
   const sending = send(upstream, attempt, flight);
   return answerOf(sending, await sending.response, flight);
 }
+
+/** RFC 9113 section 8.7: what the host has refused before it did anything may be sent again, whatever it asks for. */
+const mayRepeat = (upstream: Carrier, { body }: Attempt, { repeatable }: Route): boolean =>
+  repeatable || (upstream.protocol === 'h2' && upstream.unprocessed && body === null);
 
 /** A request whose head was written, and the answer to come. */
 interface Sending extends Pick<Answer, 'upstream' | 'sent' | 'idleMs'> {
@@ -76,17 +82,15 @@ interface Sending extends Pick<Answer, 'upstream' | 'sent' | 'idleMs'> {
   readonly sentMs: number;
 }
 
-function send(upstream: H1Upstream, attempt: Attempt, flight: Flight): Sending {
+function send(upstream: Carrier, attempt: Attempt, flight: Flight): Sending {
   const { record, client } = flight;
   flight.carriedBy(upstream);
   flight.check();
   record.address = upstream.address;
-  const head = upstreamHeadText(attempt.outgoing);
-  if (!flight.spend(head.length, 'other')) flight.check();
-  upstream.wire.writeText(head);
+  const sink = sendHead(upstream, attempt.outgoing, flight);
   const sent = { done: attempt.body === null };
-  upstream.wire.expireIn(attempt.body === null ? attempt.responseHeadMs : attempt.idleMs);
-  if (attempt.body !== null) moveBody(attempt.body, upstream, attempt, flight, sent);
+  upstream.expireIn(attempt.body === null ? attempt.responseHeadMs : attempt.idleMs);
+  if (attempt.body !== null && sink !== null) moveBody(attempt.body, { upstream, sink, sent }, attempt, flight);
   const sentMs = performance.now();
   record.overheadMs += sentMs - client.startedMs;
   const response = upstream.response({
@@ -108,31 +112,26 @@ function answerOf({ upstream, sent, idleMs, sentMs }: Sending, response: Upstrea
   return { upstream, response, sent, idleMs, receivedMs };
 }
 
+/** Where the body of a request goes. */
+interface Leaving {
+  readonly upstream: Carrier;
+  readonly sink: BodySink;
+  readonly sent: { done: boolean };
+}
+
 /** Sends the body beside everything else: the answer may begin, and end, before it. */
-function moveBody(
-  body: BodySource,
-  upstream: H1Upstream,
-  attempt: Attempt,
-  flight: Flight,
-  sent: { done: boolean },
-): void {
-  const { plan, received, body: form } = attempt.outgoing;
-  const { wire } = upstream;
-  const sink = new H1Sink(wire, form.chunked ? 'chunked' : 'plain', (trailers) => {
-    const safe = safeTrailers(trailers, plan.removed);
-    flight.spend(fieldsText(safe).length, 'other');
-    return safe;
-  });
+function moveBody(body: BodySource, { upstream, sink, sent }: Leaving, attempt: Attempt, flight: Flight): void {
+  const { received } = attempt.outgoing;
   const onBytes = (count: number): void => {
     // A declared length was judged before; and these bytes may be more than it, with placeholders swapped.
     if (!flight.spend(count, received.chunked ? 'body' : 'other')) return;
     flight.record.bytesOut += count;
-    wire.expireIn(attempt.idleMs);
+    upstream.expireIn(attempt.idleMs);
   };
   const done = (failure: BodyFailure): void => {
     sent.done = failure === null;
     if (failure !== null) flight.cut(failure);
-    else wire.expireIn(flight.client.headSent ? attempt.idleMs : attempt.responseHeadMs);
+    else upstream.expireIn(flight.client.headSent ? attempt.idleMs : attempt.responseHeadMs);
   };
   const moved = body.moveTo(sink, onBytes);
   if (moved instanceof Promise) void moved.then(done);

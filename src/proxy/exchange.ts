@@ -22,8 +22,9 @@ import { withinLimits } from './within-limits.ts';
 
 /** The connection that a request came on, as far as the exchange needs it. */
 export interface ExchangeConnection extends CountedConnection {
-  /** What runs on it now can be judged again and ended; null: nothing does. */
-  readonly onFlight: (flight: Flight | null) => void;
+  /** This runs on it from now on, and can be judged again and ended. */
+  began(flight: Flight): void;
+  ended(flight: Flight): void;
 }
 
 /**
@@ -34,7 +35,7 @@ export async function exchange(client: ClientRequest, passage: Passage, connecti
   const { services } = connection;
   const record = openRecord(passage.entrance, client.protocol, services.runtime.current.generation, client.startedMs);
   const flight = new Flight(client, record);
-  connection.onFlight(flight);
+  connection.began(flight);
   try {
     const standing = requestStanding(client, passage, services, record);
     admit(connection, standing.sandbox.name);
@@ -61,7 +62,7 @@ export async function exchange(client: ClientRequest, passage: Passage, connecti
     fail(flight, error);
     if (error instanceof Misuse && error.quarantines) putInQuarantine(record, services);
   } finally {
-    connection.onFlight(null);
+    connection.ended(flight);
     flight.end();
     services.observer.concluded(record);
   }
@@ -70,9 +71,9 @@ export async function exchange(client: ClientRequest, passage: Passage, connecti
 /** The client is told, or, where its answer has begun, sees that it is not complete. */
 function fail(flight: Flight, error: ProxyError): void {
   const { client, record } = flight;
-  flight.upstream?.wire.destroy();
+  flight.upstream?.abandon();
   noteFailure(record, error);
-  if (client.headSent) client.cutOff();
+  if (client.headSent) client.cutOff(error);
   else if (!client.gone) reply(client, record, error);
 }
 

@@ -3,7 +3,7 @@ import { ProxyError } from '../errors.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
 import type { CompiledRule } from '../policy/compiled.ts';
 import type { RequestFacts } from '../policy/decision.ts';
-import type { H1Upstream } from '../upstream/h1-upstream.ts';
+import type { Carrier } from '../upstream/carrier.ts';
 import type { Allowance } from './allowance.ts';
 import type { ClientRequest } from './client-request.ts';
 
@@ -21,12 +21,12 @@ export class Flight {
   allowance: Allowance | null = null;
   /** Set once the upgrade was accepted: from then on the bytes are nobody's requests. */
   upgraded = false;
-  #upstream: H1Upstream | null = null;
+  #upstream: Carrier | null = null;
   #cut: ProxyError | null = null;
   #whenCut: ((error: ProxyError) => void) | null = null;
   #atEnd: (() => void)[] | null = null;
   #dialling: AbortController | null = null;
-  #judgeUpstream: ((upstream: H1Upstream) => ProxyError | null) | null = null;
+  #judgeUpstream: ((upstream: Carrier) => ProxyError | null) | null = null;
 
   constructor(client: ClientRequest, record: ExchangeRecord) {
     this.client = client;
@@ -35,15 +35,15 @@ export class Flight {
   }
 
   /** The connection that carries it, from the moment there is one; null again when it was given back. */
-  carriedBy(upstream: H1Upstream | null): void {
+  carriedBy(upstream: Carrier | null): void {
     this.#upstream = upstream;
     if (upstream === null) return;
     const error = this.#judgeUpstream?.(upstream) ?? null;
     if (error !== null) this.cut(error);
-    if (this.#cut !== null) upstream.wire.destroy();
+    if (this.#cut !== null) upstream.abandon();
   }
 
-  get upstream(): H1Upstream | null {
+  get upstream(): Carrier | null {
     return this.#upstream;
   }
 
@@ -71,14 +71,14 @@ export class Flight {
   }
 
   /** There is no connection yet: the one that is being dialled for an older generation is judged by this when it is there. */
-  judgeUpstream(judge: (upstream: H1Upstream) => ProxyError | null): void {
+  judgeUpstream(judge: (upstream: Carrier) => ProxyError | null): void {
     this.#judgeUpstream = judge;
   }
 
   /** Ends it with this error, whatever it waits for. The first error stays. */
   cut(error: ProxyError): void {
     this.#cut ??= error;
-    this.#upstream?.wire.destroy();
+    this.#upstream?.abandon();
     this.#dialling?.abort();
     this.#whenCut?.(this.#cut);
   }

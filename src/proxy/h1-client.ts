@@ -187,6 +187,10 @@ export class H1Request implements ClientRequest {
     return this.#persists && this.bodyTaken;
   }
 
+  framing(head: RequestHead): Framing | Refused {
+    return requestFraming(head);
+  }
+
   body(framing: Framing): BodySource | null {
     if (framing.kind === 'none' || (framing.kind === 'length' && framing.bytes === 0)) {
       this.bodyTaken = true;

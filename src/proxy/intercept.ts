@@ -6,6 +6,7 @@ import type { Scheme } from '../policy/model.ts';
 import { isReserved } from '../policy/reserved.ts';
 import { type ClientHello, readClientHello } from '../tls/client-hello.ts';
 import { Wire } from '../wire/wire.ts';
+import { protocolsFor } from './agree-protocol.ts';
 import { beginsMethod, firstBytes, TLS_HANDSHAKE } from './first-bytes.ts';
 import { clientLeft, type OpaqueRun, type Opening, type TunnelClient, type TunnelConnection } from './opening.ts';
 import type { Passage, TunnelTarget } from './passage.ts';
@@ -71,13 +72,15 @@ async function serveInside(
   }
   if (isReserved(opening.host)) throw protocolDenied('TLS is spoken to the proxy itself');
   checkName(speech.hello, opening);
-  const secure = await handshake(wire, opening);
-  const tls = (secure.socket as TLSSocket).getProtocol();
-  return await connection.serveRequests(secure, {
-    ...passage,
-    tunnel: tunnelFor('https', opening, tls),
-    standing: null,
-  });
+  connection.runs(silence);
+  const alpn = await protocolsFor(speech.hello, opening, passage, connection.services);
+  connection.runs(null);
+  const raw = wire.socket;
+  const secure = await handshake(wire, opening, alpn);
+  const socket = secure.socket as TLSSocket;
+  const inside = { ...passage, tunnel: tunnelFor('https', opening, socket.getProtocol()), standing: null };
+  if (socket.alpnProtocol === 'h2') return await connection.serveStreams(secure, raw, inside);
+  return await connection.serveRequests(secure, inside);
 }
 
 function tunnelFor(scheme: Scheme, { host, port, sandbox }: Opening, tls: string | null): TunnelTarget {
@@ -112,15 +115,12 @@ function checkName(hello: ClientHello, opening: Pick<Opening, 'host'>): void {
 export const protocolDenied = (reason: string): ProxyError =>
   new ProxyError('PROTOCOL_DENIED', { stage: 'detect', side: 'client', reason });
 
-/** curl --http1.0 offers nothing but its own name for it (IANA), and would be turned away by an alert. */
-const ALPN_H1 = ['http/1.1', 'http/1.0'];
-
 /** Ends the client's TLS with a leaf for the authority, which the policy allowed before. */
-function handshake(wire: Wire, { host, ground }: Opening): Promise<Wire> {
+function handshake(wire: Wire, { host, ground }: Opening, alpn: readonly string[]): Promise<Wire> {
   const secureContext = ground.leaves.contextFor(host);
   const raw = wire.socket;
   wire.release();
-  const socket = new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: ALPN_H1 });
+  const socket = new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: [...alpn] });
   const secure = new Wire(socket, raw);
   secure.noticeResets();
   return new Promise((resolve, reject) => {

@@ -2,12 +2,13 @@ import { parseIp } from '../address/ip.ts';
 import { ProxyError, toProxyError } from '../errors.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { claimOf, decide } from '../policy/decide.ts';
+import { decideTunnel } from '../policy/tunnel.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
-import type { H1Upstream } from '../upstream/h1-upstream.ts';
+import type { Carrier } from '../upstream/carrier.ts';
 import { AT_PARENT, type Destination, isAtParent, parentFor, problemThrough } from '../upstream/way.ts';
 import { denied } from './decide-request.ts';
 import type { Flight } from './flight.ts';
-import type { Passage } from './passage.ts';
+import type { Passage, TunnelTarget } from './passage.ts';
 import { identify, policyOf } from './standing.ts';
 
 /** Judges a request that runs under another generation (SEMANTICS.md 10); null if it may go on. */
@@ -19,7 +20,7 @@ export function judgeFlight(flight: Flight, passage: Passage, next: Snapshot): P
     if (decision.effect === 'deny') return denied(decision);
     // What was swapped or injected into a handshake cannot be taken back from a WebSocket that goes on for hours.
     if (flight.upgraded && !sameBindings(flight.rule?.spec.inject, decision.rule?.spec.inject)) return changed();
-    const judge = (upstream: H1Upstream): ProxyError | null => {
+    const judge = (upstream: Carrier): ProxyError | null => {
       const { host, port } = upstream.origin;
       return judgeHeld(upstream, { host, port, claim: claimOf(decision), policy }, next);
     };
@@ -28,6 +29,19 @@ export function judgeFlight(flight: Flight, passage: Passage, next: Snapshot): P
     return null;
   } catch (thrown) {
     return toProxyError(thrown, 'decide');
+  }
+}
+
+/** Whether an intercepted tunnel would be opened again, so that requests in it could still be allowed; each is judged on its own besides. */
+export function isStillIntercepted(
+  { host, port, sandbox }: Pick<TunnelTarget, 'host' | 'port' | 'sandbox'>,
+  passage: Passage,
+  next: Snapshot,
+): boolean {
+  try {
+    return decideTunnel(policyAgain(passage, next, sandbox), host, port, 'connect').kind === 'intercept';
+  } catch {
+    return false;
   }
 }
 
@@ -45,7 +59,7 @@ export function policyAgain(passage: Passage, next: Snapshot, was: string | null
 }
 
 /** A connection that is open, and how it got there. */
-export type Held = Pick<H1Upstream, 'ip' | 'parentKey'>;
+export type Held = Pick<Carrier, 'ip' | 'parentKey'>;
 
 /**
  * Whether what is open may go on. Where it was dialled directly, its address is judged. What went through a parent is at an address that nobody

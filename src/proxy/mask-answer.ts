@@ -7,7 +7,7 @@ import type { Needles } from '../scrub/needles.ts';
 import { scrubFields } from '../scrub/scrub-fields.ts';
 import { scrubText } from '../scrub/scrub-text.ts';
 import { type Extent, Scrubber } from '../scrub/scrubber.ts';
-import type { UpstreamResponse } from '../upstream/h1-upstream.ts';
+import type { UpstreamResponse } from '../upstream/awaiting.ts';
 import type { BodyFailure, BodySink } from '../wire/body.ts';
 import { DecodingSink } from './decoding-sink.ts';
 import { type BodyEditor, EditingSink } from './edited-body.ts';

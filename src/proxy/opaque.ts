@@ -5,8 +5,7 @@ import { decideTunnel } from '../policy/tunnel.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { readClientHello } from '../tls/client-hello.ts';
 import { dial } from '../upstream/dial.ts';
-import type { DialOptions } from '../upstream/dialling.ts';
-import { type Way, wayTo } from '../upstream/way.ts';
+import { wayTo } from '../upstream/way.ts';
 import { relayRaw } from '../wire/raw-relay.ts';
 import { Wire } from '../wire/wire.ts';
 import type { Allowance } from './allowance.ts';
@@ -16,6 +15,7 @@ import { protocolDenied } from './intercept.ts';
 import { judgeHeld, policyAgain } from './judge-again.ts';
 import {
   clientLeft,
+  credentialsFor,
   destinationOf,
   type OpaqueRun,
   type Opening,
@@ -152,18 +152,6 @@ function goneSignal(client: TunnelClient): AbortSignal {
 
 /** Nothing of a host's TLS is ours in an opaque tunnel. */
 const NO_SESSION = { session: null, onSession: () => {} };
-
-/**
- * What the parent is told, as it is now: the tunnel outlives its generation, whose password must not stay with it. A parent that was replaced
- * while the tunnel was decided is not told the password of another.
- */
-function credentialsFor(way: Way, current: Snapshot): DialOptions['parentCredentials'] {
-  if (way.kind === 'direct' || way.parent.key === current.parent?.key) return current.parentCredentials;
-  return () => {
-    const reason = 'the parent proxy was replaced while the tunnel was being opened';
-    throw new ProxyError('CONNECT_FAILED', { stage: 'dispatch', side: 'proxy', reason, retryable: true });
-  };
-}
 
 /** A swap while the tunnel was decided and dialled found nothing open to judge. */
 const judgedSince = ({ ground }: Opening, run: OpaqueRun, current: Snapshot): ProxyError | null =>

@@ -5,8 +5,8 @@ import type { Snapshot } from '../runtime/snapshot.ts';
 export interface OpenConnection {
   /** The sandbox it was counted for; null before that is known. */
   readonly sandbox: string | null;
-  /** Judges what runs now under another generation, and lets go of the one before; null if it may go on. */
-  judge(next: Snapshot): ProxyError | null;
+  /** Judges what runs now under another generation, lets go of the one before, and ends what may not go on. Returns how much that was. */
+  judgeAgain(next: Snapshot): number;
   /** Ends it: what runs gets this error as its answer or its end. */
   cut(error: ProxyError): void;
   /** Lets what runs finish, and nothing more begin. */
@@ -47,12 +47,7 @@ export class OpenSet {
   /** Ends whatever the new generation would not allow. */
   judgeAgain(next: Snapshot): number {
     let cut = 0;
-    for (const connection of [...this.#all]) {
-      const error = connection.judge(next);
-      if (error === null) continue;
-      connection.cut(error);
-      cut++;
-    }
+    for (const connection of [...this.#all]) cut += connection.judgeAgain(next);
     return cut;
   }
 

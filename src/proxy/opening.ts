@@ -1,9 +1,11 @@
+import type { Socket } from 'node:net';
 import { ProxyError } from '../errors.ts';
 import { responseHeadText } from '../http1/write.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { TunnelDecision, TunnelKind } from '../policy/decision.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
-import type { Destination } from '../upstream/way.ts';
+import type { DialOptions } from '../upstream/dialling.ts';
+import type { Destination, Way } from '../upstream/way.ts';
 import type { Wire } from '../wire/wire.ts';
 import type { CountedConnection } from './admit.ts';
 import type { Entrance, Passage } from './passage.ts';
@@ -62,6 +64,8 @@ export interface TunnelConnection extends CountedConnection {
   runs(opaque: OpaqueRun | null): void;
   /** Resolves with the number of requests that came. */
   serveRequests(wire: Wire, passage: Passage): Promise<number>;
+  /** The same for HTTP/2. @param raw the TCP socket at the bottom */
+  serveStreams(secure: Wire, raw: Socket, passage: Passage): Promise<number>;
 }
 
 /** Who wants to go where, for judging its addresses. */
@@ -77,4 +81,16 @@ export function clientLeft(wire: Wire): ProxyError | null {
   if (!wire.gone) return null;
   const reason = 'the client left before the tunnel was open';
   return new ProxyError('REQUEST_INVALID', { stage: 'tunnel', side: 'client', reason });
+}
+
+/**
+ * What the parent is told, as it is now: the tunnel outlives its generation, whose password must not stay with it. A parent that was replaced
+ * while the tunnel was decided is not told the password of another.
+ */
+export function credentialsFor(way: Way, current: Snapshot): DialOptions['parentCredentials'] {
+  if (way.kind === 'direct' || way.parent.key === current.parent?.key) return current.parentCredentials;
+  return () => {
+    const reason = 'the parent proxy was replaced while the tunnel was being opened';
+    throw new ProxyError('CONNECT_FAILED', { stage: 'dispatch', side: 'proxy', reason, retryable: true });
+  };
 }

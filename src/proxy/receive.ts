@@ -1,7 +1,6 @@
 import { parseAuthority } from '../address/authority.ts';
 import { type Code, ProxyError } from '../errors.ts';
 import { countOf, type FieldList, firstValue, hasToken } from '../headers/field-list.ts';
-import { requestFraming } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Refused } from '../http1/syntax.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
@@ -36,7 +35,7 @@ const CODES: Readonly<Record<Refused['verdict'], Code>> = {
 export function receive(client: ClientRequest, passage: Passage, record: ExchangeRecord): Received {
   const { head } = client;
   if (head.kind === 'refused') throw refusal(CODES[head.verdict], head.why);
-  const framing = requestFraming(head);
+  const framing = client.framing(head);
   // A request without a body leaves its connection usable, whatever is answered.
   const body = framing.kind === 'refused' ? null : client.body(framing);
   record.method = head.method;

@@ -50,12 +50,11 @@ export function relay(
     length: reading.coding === null || body === null ? LENGTHS[framing.kind] : 'chunked',
   });
   record.overheadMs += performance.now() - answer.receivedMs;
-  upstream.wire.expireIn(answer.idleMs);
+  upstream.expireIn(answer.idleMs);
   const over = (failure: BodyFailure): void => {
     if (failure !== null) throw failure;
     flight.carriedBy(null);
-    if (answer.sent.done && H1Upstream.persists(response)) services.pool.release(route.origin, upstream);
-    else upstream.wire.destroy();
+    giveBack(answer, route, services);
   };
   if (body === null) {
     sink.end([]);
@@ -63,11 +62,18 @@ export function relay(
   }
   const onBytes = (count: number): void => {
     record.bytesIn += count;
-    upstream.wire.expireIn(answer.idleMs);
+    upstream.expireIn(answer.idleMs);
   };
   if (needles === null) return ended(body.moveTo(sink, onBytes), over);
   const masking = maskingSink(sink, reading, needles, answer.idleMs, flight);
   return ended(masking.settled(body.moveTo(masking.sink, onBytes)), over);
+}
+
+/** The answer is complete: what carried it is there for the next request, if this one left it clean. */
+function giveBack({ upstream, response, sent }: Answer, { origin }: Route, { pool }: Services): void {
+  if (upstream.protocol === 'h2') upstream.complete();
+  else if (sent.done && H1Upstream.persists(response)) pool.release(origin, upstream);
+  else upstream.abandon();
 }
 
 function ended(moved: BodyFailure | Promise<BodyFailure>, over: (failure: BodyFailure) => void): void | Promise<void> {

@@ -1,6 +1,6 @@
 import { claimOf } from '../policy/decide.ts';
-import type { H1Upstream } from '../upstream/h1-upstream.ts';
-import type { OriginPool } from '../upstream/pool.ts';
+import type { Carrier } from '../upstream/carrier.ts';
+import type { OriginPool, Pool } from '../upstream/pool.ts';
 import { type Way, wayTo } from '../upstream/way.ts';
 import type { Passing } from './decide-request.ts';
 import type { Standing } from './passage.ts';
@@ -11,9 +11,11 @@ import { policyOf } from './standing.ts';
 /** How a request gets to its origin: on a connection that is there, or by a judged way. */
 export interface Route {
   readonly origin: OriginPool;
-  readonly pooled: H1Upstream | null;
+  readonly pooled: Carrier | null;
   /** Asked for only if there is no pooled connection, or it turns out to be dead. */
   way(): Way | Promise<Way>;
+  /** The client speaks HTTP/2: a stream is wanted, where the origin has some. */
+  readonly multiplexed: boolean;
   /** May be sent twice without a second effect (RFC 9110 section 9.2.2), and its body, if any, is not gone after the first. */
   readonly repeatable: boolean;
 }
@@ -35,9 +37,16 @@ export function resolveRoute(
   const origin = known?.claim === claim ? known : services.pool.origin(sandbox.name, scheme, host, port, claim);
   const way = () => wayTo({ host, port, claim, policy }, snapshot);
   const repeatable = received.body === null && IDEMPOTENT.has(received.head.method);
-  const pooled = services.pool.take(origin, repeatable);
-  const route = { origin, pooled, way, repeatable };
+  const multiplexed = received.head.version === '2';
+  const pooled = multiplexed ? taken(services.pool, origin, repeatable) : services.pool.take(origin, repeatable);
+  const route = { origin, pooled, way, multiplexed, repeatable };
   if (pooled !== null) return route;
   const found = way();
   return found instanceof Promise ? found.then((known) => ({ ...route, way: () => known })) : route;
+}
+
+/** For a client of HTTP/2: a stream, or one of the connections of an origin that has none. */
+function taken(pool: Pool, origin: OriginPool, repeatable: boolean): Carrier | null {
+  const stream = pool.takeStream(origin);
+  return stream === null && origin.speaks === 'h1' ? pool.take(origin, repeatable) : stream;
 }

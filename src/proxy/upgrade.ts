@@ -1,3 +1,4 @@
+import assert from 'node:assert';
 import { createHash } from 'node:crypto';
 import { ProxyError } from '../errors.ts';
 import { firstValue, hasToken } from '../headers/field-list.ts';
@@ -20,6 +21,8 @@ export async function upgrade(answer: Answer, outgoing: Outgoing, services: Serv
   const { upstream, response } = answer;
   const { client, record } = flight;
   const { head } = response;
+  // HTTP/2 has no such answer; its reader has refused it.
+  assert(upstream.protocol === 'h1');
   const key = outgoing.received.websocketKey;
   if (key === null || !isAccepted(answer, key)) {
     const reason =

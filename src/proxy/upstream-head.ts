@@ -1,6 +1,7 @@
-import { countOf, type FieldList, field } from '../headers/field-list.ts';
+import { countOf, type FieldList, field, firstValue, without } from '../headers/field-list.ts';
 import { requestWithoutHopByHop } from '../headers/hop-by-hop.ts';
 import { requestHeadText } from '../http1/write.ts';
+import { type RawFields, rawFields } from '../http2/raw-fields.ts';
 import type { Outgoing } from './inject-into.ts';
 import { hostFieldOf } from './target.ts';
 
@@ -33,6 +34,29 @@ export function upstreamHeadText(outgoing: Pick<Outgoing, 'received' | 'target' 
   let { fields } = outgoing;
   if (head.version === '1.0') fields = asHttp11(fields, hostFieldOf(target));
   return requestHeadText(head.method, outgoing.target, fields, framing);
+}
+
+/**
+ * The head of a request as it goes on an HTTP/2 stream (RFC 9113 section 8.3.1). What we put into it, or the client marked so, is never indexed:
+ * a compressed secret could be guessed by whoever sees the length of what others send (RFC 7541 section 7.1).
+ */
+export function upstreamHeadFields({
+  received,
+  target,
+  fields,
+  plan,
+}: Pick<Outgoing, 'received' | 'target' | 'fields' | 'plan'>): RawFields {
+  const { head, target: asked } = received;
+  const authority = firstValue(fields, 'host') ?? hostFieldOf(asked);
+  const pseudo = [':method', head.method, ':scheme', asked.scheme, ':authority', authority, ':path', target];
+  const others = without(fields, 'host');
+  if (plan.empty) return rawFields(pseudo, others);
+  const came = new Set(head.fields);
+  const raw = rawFields(
+    pseudo,
+    others.map((each) => (came.has(each) ? each : { ...each, sensitive: true as const })),
+  );
+  return target === asked.resource ? raw : { ...raw, sensitive: [...raw.sensitive, ':path'] };
 }
 
 /** What an HTTP/1.0 request lacks, or has too much of, in the HTTP/1.1 that we send (RFC 9112 section 3.2, RFC 9110 section 10.1.1). */

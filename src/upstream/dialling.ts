@@ -11,6 +11,8 @@ export interface DialTarget {
   readonly host: string;
   readonly port: number;
   readonly way: Way;
+  /** What may be spoken inside TLS (ALPN, RFC 7301), best first; HTTP/1.1 by default. */
+  readonly alpn?: readonly string[];
   /** The host may speak before the client does: bytes that come with the parent's answer are the host's. */
   readonly hostMaySpeakFirst: boolean;
 }

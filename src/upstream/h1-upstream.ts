@@ -1,35 +1,21 @@
 import { type Code, ProxyError } from '../errors.ts';
 import { firstValue, hasToken } from '../headers/field-list.ts';
 import { bodyReader } from '../http1/body-reader.ts';
-import { type Framing, responseFraming } from '../http1/framing.ts';
+import { responseFraming } from '../http1/framing.ts';
 import { HeadCutter, type HeadLimits } from '../http1/head.ts';
 import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
 import type { Refused } from '../http1/syntax.ts';
 import { type BodyFaults, H1Body } from '../wire/h1-body.ts';
 import type { Wire, WireOwner } from '../wire/wire.ts';
+import { type Awaiting, INTERIM_MAX, type UpstreamResponse } from './awaiting.ts';
 import type { Origin } from './origin.ts';
+import { remoteAddressOf } from './remote-address.ts';
 
-/** Interim answers (1xx) before the final one. More is a flood. */
-const INTERIM_MAX = 32;
 const FAULTS: BodyFaults = { side: 'upstream', invalid: 'RESPONSE_INVALID', cut: 'UPSTREAM_RESET' };
-
-/** A final answer, or 101. `body` is null where the head says that none follows. */
-export interface UpstreamResponse {
-  readonly head: ResponseHead;
-  readonly framing: Framing;
-  readonly body: H1Body | null;
-}
-
-export interface Awaiting {
-  readonly method: string;
-  /** Whether the whole request was sent. */
-  readonly sent: { readonly done: boolean };
-  /** Called for each interim answer but 101. */
-  readonly onInterim: (head: ResponseHead) => void;
-}
 
 /** One HTTP/1.1 connection to an origin: one exchange at a time, idle in the pool between two. */
 export class H1Upstream implements WireOwner {
+  readonly protocol = 'h1';
   readonly origin: Origin;
   readonly wire: Wire;
   /** `address:port` that was judged and dialled, the host's or the parent's, for the audit line and for judging again. */
@@ -56,8 +42,16 @@ export class H1Upstream implements WireOwner {
     this.#limits = { headBytes: limits.headBytes, headFields: limits.headFields };
     this.#cutter = new HeadCutter(this.#limits);
     wire.makeRoomFor(limits.headBytes);
-    this.ip = wire.socket.remoteAddress ?? '';
-    this.address = `${this.ip.includes(':') ? `[${this.ip}]` : this.ip}:${wire.socket.remotePort ?? 0}`;
+    ({ ip: this.ip, address: this.address } = remoteAddressOf(wire.socket));
+  }
+
+  expireIn(ms: number): void {
+    this.wire.expireIn(ms);
+  }
+
+  /** Nothing of the exchange is wanted any more, and so nothing of the connection. */
+  abandon(): void {
+    this.wire.destroy();
   }
 
   /** Waits for the answer to the request whose head was written to the wire. Rejects with what went wrong, `retryable` if nothing came. */

@@ -1,16 +1,19 @@
+import type { TLSSocket } from 'node:tls';
 import { ProxyError } from '../errors.ts';
 import type { Observer } from '../observe/record.ts';
 import type { Scheme } from '../policy/model.ts';
 import { Wire, type WireOwner } from '../wire/wire.ts';
 import type { Claim } from './address-policy.ts';
+import type { Carrier } from './carrier.ts';
 import { dial } from './dial.ts';
 import type { Dialled, DialOptions } from './dialling.ts';
 import { H1Upstream } from './h1-upstream.ts';
-import { Origin, originKey } from './origin.ts';
+import type { H2Exchange } from './h2-exchange.ts';
+import { H2Upstream } from './h2-upstream.ts';
+import { IDLE_MS, Origin, originKey } from './origin.ts';
+import { ALPN_H2 } from './secure.ts';
 import type { Way } from './way.ts';
 
-/** An idle connection is closed after this; servers that close sooner say so, or are noticed. */
-const IDLE_MS = 60_000;
 /**
  * A request that may not be sent twice takes only a connection that was used within this time: the origin may be closing an older one
  * just now, and its reset would be the client's error. Node's servers close after 5 s, which is the shortest in wide use.
@@ -24,15 +27,23 @@ const ORIGINS_MAX = 10_000;
 /** What a dial needs from the generation of the request. */
 export type DialSettings = Omit<DialOptions, 'session' | 'onSession'>;
 
-/** An origin with its connections between two requests; the last one used is the first one taken. */
+/** A connection as the pool keeps it, busy with exchanges of HTTP/2 or idle. */
+type Pooled = H1Upstream | H2Upstream;
+
+/** An origin with its connections. */
 export class OriginPool extends Origin {
+  /** HTTP/1.1 connections between two requests; the last one used is the first one taken. */
   readonly idle: H1Upstream[] = [];
+  /** HTTP/2 connections, idle and in use. */
+  readonly sessions: H2Upstream[] = [];
+  /** Whoever finds out what the origin speaks does it for all who wait for that. */
+  finding: Promise<void> | null = null;
   /** Whoever still has it may use it, but nothing is kept in it: the pool no longer knows of it. */
   forgotten = false;
 }
 
 /** Whether an idle connection may serve its origin in the generation in force. */
-export type Allows = (origin: Origin, upstream: H1Upstream) => boolean;
+export type Allows = (origin: Origin, upstream: Pooled) => boolean;
 
 /** Upstream connections by origin. An idle one is watched: what arrives unasked, and an end, closes it. */
 export class Pool {
@@ -40,7 +51,7 @@ export class Pool {
   readonly #observer: Observer;
   readonly #openMax: number;
   /** In the order in which they became idle. */
-  readonly #originByIdle = new Map<H1Upstream, OriginPool>();
+  readonly #originByIdle = new Map<Pooled, OriginPool>();
   #allows: Allows = () => true;
   #swaps = 0;
   #open = 0;
@@ -72,24 +83,94 @@ export class Pool {
     return upstream;
   }
 
-  /** Dials by a judged way. */
+  /** A stream on a connection that is there, or null. */
+  takeStream(origin: OriginPool): H2Exchange | null {
+    const session = origin.sessions.find((each) => each.hasRoom);
+    if (session === undefined) return null;
+    this.#originByIdle.delete(session);
+    return session.exchange();
+  }
+
+  /** Dials by a judged way, for HTTP/1.1. */
   async dial(origin: Origin, way: Way, settings: DialSettings): Promise<H1Upstream> {
     const swaps = this.#swaps;
+    return this.#h1(origin, await this.#dialled(origin, way, settings), way, settings, swaps);
+  }
+
+  /**
+   * A place for one exchange of a client that speaks HTTP/2: a stream, or where the origin turns out to speak no HTTP/2 a connection of its own.
+   * Many who wait for the same origin wait for one dial. Rejects like a dial.
+   */
+  async place(origin: OriginPool, way: Way, settings: DialSettings): Promise<Carrier> {
+    for (;;) {
+      const stream = this.takeStream(origin);
+      if (stream !== null) return stream;
+      if (origin.speaks === 'h1') return this.take(origin, true) ?? (await this.dial(origin, way, settings));
+      const isOurs = origin.finding === null;
+      await this.find(origin, way, settings);
+      // Whoever dialled is the first to be told, and takes what it dialled for.
+      if (isOurs && origin.speaks === 'h2' && !origin.sessions.some((each) => each.hasRoom)) throw noRoom(origin);
+    }
+  }
+
+  /** Finds out what an origin speaks by connecting to it (ALPN); the connection is then there for the first request. Rejects like a dial. */
+  async find(origin: OriginPool, way: Way, settings: DialSettings): Promise<void> {
+    // Whoever asked first may leave; the others still wait.
+    const shared = { ...settings, signal: new AbortController().signal };
+    origin.finding ??= this.#find(origin, way, shared).finally(() => {
+      origin.finding = null;
+    });
+    await origin.finding;
+  }
+
+  async #find(origin: OriginPool, way: Way, settings: DialSettings): Promise<void> {
+    const swaps = this.#swaps;
+    const dialled = await this.#dialled(origin, way, settings, ALPN_H2);
+    const isH2 = (dialled.socket as TLSSocket).alpnProtocol === 'h2';
+    origin.spoke(isH2 ? 'h2' : 'h1');
+    if (!isH2) return this.release(origin, this.#h1(origin, dialled, way, settings, swaps));
+    const session = new H2Upstream(origin, dialled, settings, (changed) => this.#onChange(origin, changed));
+    this.#note(session, way, settings, swaps);
+    origin.sessions.push(session);
+    this.#onChange(origin, session);
+  }
+
+  #h1(origin: Origin, { socket, raw }: Dialled, way: Way, settings: DialSettings, swaps: number): H1Upstream {
+    const upstream = new H1Upstream(origin, new Wire(socket, raw), settings);
+    this.#note(upstream, way, settings, swaps);
+    return upstream;
+  }
+
+  #note(upstream: Pooled, way: Way, { context }: DialSettings, swaps: number): void {
+    upstream.parentKey = way.kind === 'parent' ? way.parent.key : null;
+    upstream.trust = context;
+    upstream.judgedAt = swaps;
+  }
+
+  async #dialled(origin: Origin, way: Way, settings: DialSettings, alpn?: readonly string[]): Promise<Dialled> {
     const session = origin.session?.context === settings.context ? origin.session.bytes : null;
     const options = { ...settings, session, onSession: sessionKeeper(origin, settings.context) };
     const { scheme, host, port } = origin;
-    const target = { scheme, host, port, way, hostMaySpeakFirst: false };
-    const { socket, raw } = await this.counted(() => dial(target, options)).catch((error: unknown) => {
+    const target = { scheme, host, port, way, hostMaySpeakFirst: false, ...(alpn === undefined ? {} : { alpn }) };
+    return await this.counted(() => dial(target, options)).catch((error: unknown) => {
       // It may be what the origin could not bear: the next handshake is a whole one.
       if (error instanceof ProxyError && error.stage === 'dispatch' && error.code.startsWith('TLS_'))
         origin.session = null;
       throw error;
     });
-    const upstream = new H1Upstream(origin, new Wire(socket, raw), settings);
-    upstream.parentKey = way.kind === 'parent' ? way.parent.key : null;
-    upstream.trust = settings.context;
-    upstream.judgedAt = swaps;
-    return upstream;
+  }
+
+  /** An HTTP/2 connection has become idle, or is closed. */
+  #onChange(origin: OriginPool, session: H2Upstream): void {
+    this.#originByIdle.delete(session);
+    if (session.isClosed) {
+      const at = origin.sessions.indexOf(session);
+      if (at >= 0) origin.sessions.splice(at, 1);
+    } else if (session.streams === 0) {
+      const isFull = origin.forgotten || this.#originByIdle.size >= IDLE_MAX;
+      if (isFull || !this.#isAllowed(origin, session)) session.retire();
+      else this.#originByIdle.set(session, origin);
+    }
   }
 
   /**
@@ -139,11 +220,13 @@ export class Pool {
     this.#allows = allows;
     this.#swaps++;
     for (const origin of this.#origins.values()) {
-      for (const upstream of [...origin.idle]) if (!this.#isAllowed(origin, upstream)) upstream.wire.destroy();
+      for (const upstream of [...origin.idle]) if (!this.#isAllowed(origin, upstream)) upstream.abandon();
+      // What runs on one is judged with its request.
+      for (const session of [...origin.sessions]) if (!this.#isAllowed(origin, session)) session.retire();
     }
   }
 
-  #isAllowed(origin: Origin, upstream: H1Upstream): boolean {
+  #isAllowed(origin: Origin, upstream: Pooled): boolean {
     if (upstream.judgedAt === this.#swaps) return true;
     upstream.judgedAt = this.#swaps;
     return this.#allows(origin, upstream);
@@ -159,20 +242,21 @@ export class Pool {
     if (oldest.done === true) return false;
     // Its descriptor is free at once; that it is closed is told later.
     this.#forget(oldest.value);
-    oldest.value.wire.destroy();
+    oldest.value.abandon();
     return true;
   }
 
-  #forget(upstream: H1Upstream): void {
+  #forget(upstream: Pooled): void {
     const origin = this.#originByIdle.get(upstream);
     if (origin === undefined) return;
     this.#originByIdle.delete(upstream);
-    origin.idle.splice(origin.idle.indexOf(upstream), 1);
+    const list: Pooled[] = upstream instanceof H2Upstream ? origin.sessions : origin.idle;
+    list.splice(list.indexOf(upstream), 1);
   }
 
   #forgetUnused(): void {
     for (const [key, origin] of this.#origins) {
-      if (origin.idle.length > 0) continue;
+      if (origin.idle.length + origin.sessions.length > 0 || origin.finding !== null) continue;
       origin.forgotten = true;
       this.#origins.delete(key);
     }
@@ -188,6 +272,13 @@ const sessionKeeper =
     ticket.copy(bytes);
     origin.session = { bytes, context };
   };
+
+const noRoom = ({ host }: Origin): ProxyError =>
+  new ProxyError('UPSTREAM_RESET', {
+    stage: 'dispatch',
+    side: 'upstream',
+    reason: `${host} takes no request on a new connection`,
+  });
 
 const tooMany = (): ProxyError =>
   new ProxyError('OVERLOADED', { stage: 'dispatch', side: 'proxy', reason: 'there are too many upstream connections' });

@@ -16,11 +16,14 @@ export interface TlsTarget {
   /** As reasons call it. */
   readonly shown: string;
   readonly context: SecureContext;
+  /** What may be spoken inside (ALPN, RFC 7301), best first. */
+  readonly alpn: readonly string[];
   readonly session: Buffer | null;
   readonly onSession: (session: Buffer) => void;
 }
 
-const ALPN_H1 = ['http/1.1'];
+export const ALPN_H1: readonly string[] = ['http/1.1'];
+export const ALPN_H2: readonly string[] = ['h2', 'http/1.1'];
 
 /** Speaks TLS on a connection and verifies the certificate for the host. Rejects with `TLS_UNTRUSTED` or `TLS_FAILED`. */
 export function secured(socket: Socket, target: TlsTarget, patience: Patience): Promise<TLSSocket> {
@@ -35,7 +38,7 @@ export function secured(socket: Socket, target: TlsTarget, patience: Patience): 
     // Said here too, since NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment would change the default.
     rejectUnauthorized: true,
     checkServerIdentity: identityProblem,
-    ALPNProtocols: ALPN_H1,
+    ALPNProtocols: [...target.alpn],
     ...(target.session === null ? {} : { session: target.session }),
   });
   secure.on('session', target.onSession);

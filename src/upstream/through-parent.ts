@@ -5,7 +5,7 @@ import { Inbox } from '../http1/inbox.ts';
 import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
 import type { Refused } from '../http1/syntax.ts';
 import type { DialOptions, DialTarget, Leg } from './dialling.ts';
-import { secured } from './secure.ts';
+import { ALPN_H1, secured } from './secure.ts';
 import { settled } from './settled.ts';
 import { assertDialled, connected } from './tcp.ts';
 import type { Way } from './way.ts';
@@ -34,7 +34,14 @@ export async function connectedThrough(
   const request = connectText(target, options.parentCredentials());
   const tcp = await connected({ shown: SHOWN, port: parent.port, addresses }, patience());
   assertDialled(tcp, addresses);
-  const secure = { host: parent.host, shown: SHOWN, context: options.context, session: null, onSession: () => {} };
+  const secure = {
+    host: parent.host,
+    shown: SHOWN,
+    context: options.context,
+    alpn: ALPN_H1,
+    session: null,
+    onSession: () => {},
+  };
   const socket =
     parent.scheme === 'http'
       ? tcp

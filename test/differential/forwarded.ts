@@ -75,6 +75,7 @@ function receivedOf({ head }: Message<RequestHead>): Received | null {
     protocol: 'h1',
     head,
     startedMs: 0,
+    framing: () => ({ kind: 'none' }),
     body: (framing) => (framing.kind === 'none' || (framing.kind === 'length' && framing.bytes === 0) ? null : SOURCE),
     bodyTaken: false,
     gone: false,

@@ -112,7 +112,6 @@ describe('a client in a tunnel', () => {
     ['CBC', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0' }],
     ['no encryption', { maxVersion: 'TLSv1.2', ciphers: 'NULL:@SECLEVEL=0' }],
     ['no certificate', { maxVersion: 'TLSv1.2', ciphers: 'aNULL:@SECLEVEL=0' }],
-    ['HTTP/2 alone', { ALPNProtocols: ['h2'] }],
     ['HTTP/0.9', { ALPNProtocols: ['http/0.9'] }],
     ['another protocol', { ALPNProtocols: ['acme-tls/1', 'postgresql'] }],
   ])('that offers %s gets no connection', async (_attack, options) => {

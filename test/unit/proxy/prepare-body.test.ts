@@ -25,6 +25,7 @@ const client: ClientRequest = {
   gone: false,
   bodyTaken: false,
   headSent: false,
+  framing: () => ({ kind: 'none' }),
   body: () => null,
   onAbort: nothing,
   sendInterim: nothing,

@@ -19,6 +19,7 @@ function client(method: string): ClientRequest & { readonly told: { head: Answer
     gone: false,
     bodyTaken: true,
     headSent: false,
+    framing: () => ({ kind: 'none' }),
     body: () => null,
     onAbort: nothing,
     sendInterim: nothing,

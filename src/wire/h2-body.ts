@@ -1,0 +1,153 @@
+import { constants, type Http2Stream, type IncomingHttpHeaders } from 'node:http2';
+import { type Code, ProxyError } from '../errors.ts';
+import type { FieldList } from '../headers/field-list.ts';
+import type { RawFields } from '../http2/raw-fields.ts';
+import type { BodyFailure, BodySink, BodySource } from './body.ts';
+import type { BodyFaults } from './h1-body.ts';
+import { headersObject, rawOf } from './h2-fields.ts';
+
+/** A stream that its peer has reset (RFC 9113 section 5.4.2), or that its connection took along. */
+export class StreamReset extends Error {
+  /** An error code of RFC 9113 section 7. */
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`the stream was reset with error code ${code}`);
+    this.code = code;
+  }
+}
+
+/** Declared length of a body, bytes; null where only its end will tell. */
+type DeclaredBytes = number | null;
+
+/**
+ * The body of one HTTP/2 message. Made as soon as its stream is known, since trailers are told of only once; nothing is read before `moveTo`, so
+ * that flow control holds the peer back.
+ */
+export class H2Body implements BodySource {
+  readonly #stream: Http2Stream;
+  readonly #faults: BodyFaults;
+  readonly #trailersOf: (raw: RawFields) => FieldList | null;
+  readonly #declaredBytes: DeclaredBytes;
+  #trailers: FieldList | null = [];
+  #bytes = 0;
+  #sawEnd = false;
+  #settle: ((failure: BodyFailure) => void) | null = null;
+
+  /** @param trailersOf reads a trailer section; null if it is not valid */
+  constructor(
+    stream: Http2Stream,
+    faults: BodyFaults,
+    declaredBytes: DeclaredBytes,
+    trailersOf: (raw: RawFields) => FieldList | null,
+  ) {
+    this.#stream = stream;
+    this.#faults = faults;
+    this.#declaredBytes = declaredBytes;
+    this.#trailersOf = trailersOf;
+    stream.once('trailers', (headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) => {
+      this.#trailers = this.#trailersOf(rawOf(raw, headers));
+    });
+    this.#watchEnd();
+  }
+
+  moveTo(sink: BodySink, onBytes: (count: number) => void): Promise<BodyFailure> {
+    const stream = this.#stream;
+    const resume = (): void => void stream.resume();
+    return new Promise((resolve) => {
+      this.#settle = resolve;
+      if (stream.destroyed) return this.#finish(this.#cut());
+      stream.once('end', () => this.#onEnd(sink));
+      stream.once('close', () => this.#finish(this.#cut()));
+      stream.on('data', (bytes: Buffer) => {
+        if (this.#settle === null) return;
+        this.#bytes += bytes.length;
+        onBytes(bytes.length);
+        if (sink.write(bytes)) return;
+        stream.pause();
+        sink.whenDrained(resume);
+      });
+    });
+  }
+
+  /**
+   * Node ends a readable stream in the same way for END_STREAM and for a reset with NO_ERROR, of which only the first completes a message. When
+   * it does, the stream is marked as closed only in the second case.
+   */
+  #watchEnd(): void {
+    const stream = this.#stream;
+    const push = stream.push.bind(stream);
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (chunk === null && !stream.closed) this.#sawEnd = true;
+      return push(chunk, encoding);
+    };
+  }
+
+  /** Nobody wants it any more, nor to be told of its end: what still comes is thrown away. */
+  drop(): void {
+    this.#settle = null;
+    this.#stream.resume();
+  }
+
+  /** Ends it with this, whatever the stream does. */
+  fail(failure: ProxyError): void {
+    this.#finish(failure);
+  }
+
+  #onEnd(sink: BodySink): void {
+    if (this.#settle !== null) this.#finish(this.#endOf(sink));
+  }
+
+  #endOf(sink: BodySink): BodyFailure {
+    const isShort = this.#declaredBytes !== null && this.#bytes !== this.#declaredBytes;
+    if (!this.#sawEnd || isShort) return this.#cut();
+    if (this.#trailers === null) return this.#failure(this.#faults.invalid, 'a trailer section is not valid');
+    sink.end(this.#trailers);
+    return null;
+  }
+
+  #cut(): ProxyError {
+    return this.#failure(this.#faults.cut, 'the stream was reset in the middle of a body');
+  }
+
+  #failure(code: Code, reason: string): ProxyError {
+    const cause = new StreamReset(this.#stream.rstCode ?? constants.NGHTTP2_NO_ERROR);
+    return new ProxyError(code, { stage: 'relay', side: this.#faults.side, reason, cause });
+  }
+
+  #finish(failure: BodyFailure): void {
+    const settle = this.#settle;
+    this.#settle = null;
+    settle?.(failure);
+  }
+}
+
+/** How a body leaves on an HTTP/2 stream. */
+export class H2Sink implements BodySink {
+  readonly #stream: Http2Stream;
+  readonly #trailersOf: (trailers: FieldList) => FieldList;
+
+  /**
+   * @param stream opened with `waitForTrailers`
+   * @param trailersOf what of a trailer section may pass; called once, at the end of the body
+   */
+  constructor(stream: Http2Stream, trailersOf: (trailers: FieldList) => FieldList) {
+    this.#stream = stream;
+    this.#trailersOf = trailersOf;
+  }
+
+  write(bytes: Buffer): boolean {
+    return this.#stream.writable ? this.#stream.write(bytes) : true;
+  }
+
+  whenDrained(resume: () => void): void {
+    this.#stream.once('drain', resume);
+  }
+
+  end(trailers: FieldList): void {
+    const stream = this.#stream;
+    const safe = trailers.length === 0 ? trailers : this.#trailersOf(trailers);
+    stream.once('wantTrailers', () => stream.sendTrailers(headersObject(safe)));
+    stream.end();
+  }
+}

@@ -1,0 +1,14 @@
+import type { HeadLimits } from '../http1/head.ts';
+
+/** More pairs than a head may have: what is a little too large gets an answer that says so, what is far too large a reset. */
+const PAIRS_MARGIN = 56;
+/** A head of ours may be larger than the one that came: injected fields and swapped placeholders add to it. */
+const SEND_FACTOR = 4;
+
+/** What both sides set on an HTTP/2 connection. `node:http2` bounds what these do not name: CONTINUATION frames, unanswered pings and settings. */
+export const sessionOptions = ({ headBytes, headFields }: HeadLimits) => ({
+  maxHeaderListPairs: headFields + PAIRS_MARGIN,
+  maxSendHeaderBlockLength: SEND_FACTOR * headBytes,
+  // Which field may come twice is ours to say.
+  strictSingleValueFields: false,
+});

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { closeOpened } from '../support/closing.ts';
+import { h2Request, h2Session } from '../support/h2-client.ts';
+import { type H2Handler, type H2OriginOptions, startH2Origin } from '../support/h2-origin.ts';
+import type { OriginConnection } from '../support/origin.ts';
+import { startPostern } from '../support/postern.ts';
+import { certificateFor, loopback, SECRET, startScene } from '../support/scene.ts';
+
+closeOpened();
+
+/** What an HTTP/1.1 origin answers with to whatever it is asked. */
+function echoOverH1(connection: OriginConnection): void {
+  void connection.until(/0\r\n\r\n$|\r\n\r\n$/).then(() => {
+    connection.socket.end(
+      `HTTP/1.1 200 Fine\r\nX-Seen: yes\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n`,
+    );
+  });
+}
+
+async function scene(handler: H2Handler, options: Partial<H2OriginOptions> = {}, rule = '') {
+  const origin = await startH2Origin({ tls: certificateFor('origin.test'), handler, ...options });
+  const postern = await startPostern({
+    ...loopback(),
+    policies: `version: 1
+secrets:
+  token: { file: ../secret.txt }
+rules:
+  - name: all
+    hosts: [origin.test]
+    ports: [${origin.port}]
+    inject: [{ bearer: "\${token}" }]
+${rule}`,
+  });
+  const authority = `origin.test:${origin.port}`;
+  return { origin, postern, authority, session: () => h2Session(postern.proxyPort, authority, postern.ca) };
+}
+
+describe('HTTP/2 through the interception', () => {
+  it('carries a request with the credential that the client does not have', async () => {
+    const { session, postern } = await scene((stream, headers) => {
+      const isKnown = headers.authorization === `Bearer ${SECRET}`;
+      stream.respond({ ':status': isKnown ? 200 : 401, 'x-path': headers[':path'] });
+      stream.end('hello');
+    });
+    const answer = await h2Request(await session(), { ':path': '/a?b=c' });
+    expect(answer.status).toBe(200);
+    expect(answer.headers['x-path']).toBe('/a?b=c');
+    expect(answer.body.toString()).toBe('hello');
+    const line = await postern.audited({ protocol: 'h2' });
+    expect(line).toMatchObject({
+      method: 'GET',
+      path: '/a',
+      status: 200,
+      decision: 'allow',
+      injected: ['token'],
+      bytes_in: 5,
+    });
+  });
+
+  it('passes bodies and trailers in both directions', async () => {
+    const { session } = await scene((stream) => {
+      let trailers = '';
+      stream.on('trailers', (fields) => {
+        trailers = String(fields['x-sum']);
+      });
+      const parts: Buffer[] = [];
+      stream.on('data', (part: Buffer) => parts.push(part));
+      stream.on('end', () => {
+        stream.respond({ ':status': 200 }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'x-got': trailers }));
+        stream.end(Buffer.concat(parts));
+      });
+    });
+    const body = Buffer.alloc(3_000_000, 'abcdefghij');
+    const answer = await h2Request(await session(), { ':method': 'POST', ':path': '/' }, body, { 'x-sum': '17' });
+    expect(answer.status).toBe(200);
+    expect(answer.body.equals(body)).toBe(true);
+    expect(answer.trailers?.['x-got']).toBe('17');
+  });
+
+  it('goes out as HTTP/1.1 where the client speaks nothing else and the origin no HTTP/2', async () => {
+    const { postern, origin, authority } = await startScene({
+      origin: { onConnection: echoOverH1 },
+      rule: 'keep: [cookie]',
+    });
+    const session = await h2Session(postern.proxyPort, authority, postern.ca);
+    const headers = { ':method': 'POST', ':path': '/a?b', cookie: ['a=1', 'b=2'], 'x-own': 'v' };
+    const answer = await h2Request(session, headers, 'body', { 'x-last': '9' });
+    expect(answer).toMatchObject({ status: 200, body: Buffer.from('ok') });
+    expect(answer.headers['x-seen']).toBe('yes');
+    expect(answer.headers['transfer-encoding']).toBeUndefined();
+    expect(answer.trailers?.['x-sum']).toBe('1');
+    expect(origin.connections[0]?.received).toBe(
+      `POST /a?b HTTP/1.1\r\nhost: ${authority}\r\ncookie: a=1; b=2\r\nx-own: v\r\nAuthorization: Bearer ${SECRET}\r\n` +
+        'Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-last: 9\r\n\r\n',
+    );
+  });
+});
