@@ -58,7 +58,10 @@ export class H2Body implements BodySource {
       this.#settle = resolve;
       if (stream.destroyed) return this.#finish(this.#cut());
       stream.once('end', () => this.#onEnd(sink));
-      stream.once('close', () => this.#finish(this.#cut()));
+      stream.once('close', () => {
+        // Most streams close after their end: an error is made only where it is one.
+        if (this.#settle !== null) this.#finish(this.#cut());
+      });
       stream.on('data', (bytes: Buffer) => {
         if (this.#settle === null) return;
         this.#bytes += bytes.length;

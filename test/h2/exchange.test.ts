@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
 import { h2Request, h2Session } from '../support/h2-client.ts';
-import { type H2Handler, type H2OriginOptions, startH2Origin } from '../support/h2-origin.ts';
+import { startH2Scene } from '../support/h2-scene.ts';
 import type { OriginConnection } from '../support/origin.ts';
-import { startPostern } from '../support/postern.ts';
-import { certificateFor, loopback, SECRET, startScene } from '../support/scene.ts';
+import { SECRET, startScene } from '../support/scene.ts';
 
 closeOpened();
 
@@ -17,30 +16,14 @@ function echoOverH1(connection: OriginConnection): void {
   });
 }
 
-async function scene(handler: H2Handler, options: Partial<H2OriginOptions> = {}, rule = '') {
-  const origin = await startH2Origin({ tls: certificateFor('origin.test'), handler, ...options });
-  const postern = await startPostern({
-    ...loopback(),
-    policies: `version: 1
-secrets:
-  token: { file: ../secret.txt }
-rules:
-  - name: all
-    hosts: [origin.test]
-    ports: [${origin.port}]
-    inject: [{ bearer: "\${token}" }]
-${rule}`,
-  });
-  const authority = `origin.test:${origin.port}`;
-  return { origin, postern, authority, session: () => h2Session(postern.proxyPort, authority, postern.ca) };
-}
-
 describe('HTTP/2 through the interception', () => {
   it('carries a request with the credential that the client does not have', async () => {
-    const { session, postern } = await scene((stream, headers) => {
-      const isKnown = headers.authorization === `Bearer ${SECRET}`;
-      stream.respond({ ':status': isKnown ? 200 : 401, 'x-path': headers[':path'] });
-      stream.end('hello');
+    const { session, postern } = await startH2Scene({
+      handler: (stream, headers) => {
+        const isKnown = headers.authorization === `Bearer ${SECRET}`;
+        stream.respond({ ':status': isKnown ? 200 : 401, 'x-path': headers[':path'] });
+        stream.end('hello');
+      },
     });
     const answer = await h2Request(await session(), { ':path': '/a?b=c' });
     expect(answer.status).toBe(200);
@@ -58,18 +41,20 @@ describe('HTTP/2 through the interception', () => {
   });
 
   it('passes bodies and trailers in both directions', async () => {
-    const { session } = await scene((stream) => {
-      let trailers = '';
-      stream.on('trailers', (fields) => {
-        trailers = String(fields['x-sum']);
-      });
-      const parts: Buffer[] = [];
-      stream.on('data', (part: Buffer) => parts.push(part));
-      stream.on('end', () => {
-        stream.respond({ ':status': 200 }, { waitForTrailers: true });
-        stream.on('wantTrailers', () => stream.sendTrailers({ 'x-got': trailers }));
-        stream.end(Buffer.concat(parts));
-      });
+    const { session } = await startH2Scene({
+      handler: (stream) => {
+        let trailers = '';
+        stream.on('trailers', (fields) => {
+          trailers = String(fields['x-sum']);
+        });
+        const parts: Buffer[] = [];
+        stream.on('data', (part: Buffer) => parts.push(part));
+        stream.on('end', () => {
+          stream.respond({ ':status': 200 }, { waitForTrailers: true });
+          stream.on('wantTrailers', () => stream.sendTrailers({ 'x-got': trailers }));
+          stream.end(Buffer.concat(parts));
+        });
+      },
     });
     const body = Buffer.alloc(3_000_000, 'abcdefghij');
     const answer = await h2Request(await session(), { ':method': 'POST', ':path': '/' }, body, { 'x-sum': '17' });

@@ -27,7 +27,13 @@ export interface H2OriginOptions {
 }
 
 /** A server of HTTP/2 that speaks through the stream interface of `node:http2`. */
-export async function startH2Origin({ tls, handler, alpn = ['h2'], settings }: H2OriginOptions): Promise<H2Origin> {
+export async function startH2Origin({
+  tls,
+  handler,
+  alpn = ['h2'],
+
+  settings,
+}: H2OriginOptions): Promise<H2Origin> {
   const server = createSecureServer({
     ...tls,
     ALPNProtocols: [...alpn],
