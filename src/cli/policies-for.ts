@@ -2,7 +2,9 @@ import { resolve } from 'node:path';
 import { formatFinding, hasErrors } from '../policy/finding.ts';
 import type { SandboxSpec } from '../policy/model.ts';
 import { groupSandboxes } from '../policy/reading/sandboxes.ts';
+import { forwardFindings } from '../runtime/forwards.ts';
 import { readFiles } from '../runtime/read-files.ts';
+import { defaultSettings } from '../runtime/read-settings.ts';
 import type { CommandIo } from './command.ts';
 import { RefusedError, UsageError } from './failure.ts';
 
@@ -26,12 +28,14 @@ export function sandboxesFor({ policy, config }: PoliciesWanted, io: CommandIo):
     policies: policy === undefined ? null : resolve(io.cwd, policy),
     known: new Map(),
   });
+  const settings = reading.settings ?? defaultSettings(io.cwd);
   const parsedFiles = reading.policies.flatMap((each) => (each.kind === 'parsed' ? [each] : []));
   const { sandboxes, findings } = groupSandboxes(parsedFiles.flatMap(({ spec }) => (spec === null ? [] : [spec])));
   const all = [
     ...(policy === undefined ? reading.settingsFindings : []),
     ...reading.policiesFindings,
     ...parsedFiles.flatMap((each) => each.findings),
+    ...parsedFiles.flatMap(({ spec }) => (spec === null ? [] : forwardFindings(spec, settings))),
     ...findings,
   ];
   const errors = all.filter(({ level }) => level === 'error');

@@ -24,6 +24,8 @@ import { Runtime } from '../runtime/runtime.ts';
 import type { ListenAddress } from '../runtime/settings.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { Secret } from '../secrets/secret.ts';
+import { KeyFileError } from '../statement/key-file.ts';
+import { NO_KEYS, StatementSigner } from '../statement/signer.ts';
 import { bundleOf, refreshBundle } from '../tls/bundle.ts';
 import type { Origin } from '../upstream/origin.ts';
 import { Pool } from '../upstream/pool.ts';
@@ -50,6 +52,7 @@ export class Server {
   readonly #admin: AdminServer;
   #audit: LineSink | null = null;
   #quarantine: Quarantine | null = null;
+  #signer: StatementSigner | null = null;
   #pool: Pool | null = null;
   #listeners: readonly ProxyListener[] = [];
   #policyListeners: PolicyListeners | null = null;
@@ -84,6 +87,8 @@ export class Server {
       scrape: new Scrape(this.#metrics),
       liveness: () => this.#liveness(),
       quarantine: () => this.#quarantine,
+      jwks: async () =>
+        this.runtime.current.settings.forwardTo.length === 0 ? NO_KEYS : ((await this.#signer?.jwks()) ?? NO_KEYS),
       bundlePem: () => bundleOf(this.runtime.state.authority.authority.caPem).pem,
       tokenTest: () => {
         const token = this.runtime.state.adminToken;
@@ -101,6 +106,7 @@ export class Server {
     const pool = new Pool(observer, connectionsMax);
     this.#pool = pool;
     const quarantine = await this.#openQuarantine(first);
+    const signer = await this.#openSigner(first);
     const { runtime } = this;
     const ledger = this.#ledger;
     const services: Services = {
@@ -108,6 +114,7 @@ export class Server {
       pool,
       ledger,
       observer,
+      signer,
       open: this.#open,
       quarantine,
       connectionsMax,
@@ -117,6 +124,7 @@ export class Server {
       this.#ledger.follow(next.sandboxes, previous.sandboxes);
       this.#judgeAgain(next, previous, pool);
       void this.#followPolicies();
+      void this.#readyToSign(next, signer);
     });
     const { listen: wanted, admin } = first.settings;
     this.#listeners = await Promise.all(wanted.proxy.map((at) => bound('listen.proxy', at, listen(at, services))));
@@ -243,6 +251,25 @@ export class Server {
       throw error instanceof QuarantineError ? new ServeError(error.message) : error;
     });
     return this.#quarantine;
+  }
+
+  /** A key that cannot be had is told at the start, not to the first request that is forwarded. */
+  async #openSigner({ settings }: Snapshot): Promise<StatementSigner> {
+    const signer = new StatementSigner(settings.state);
+    this.#signer = signer;
+    if (settings.forwardTo.length === 0) return signer;
+    await signer.ready().catch((error: unknown) => {
+      throw error instanceof KeyFileError ? new ServeError(error.message) : error;
+    });
+    return signer;
+  }
+
+  async #readyToSign({ settings }: Snapshot, signer: StatementSigner): Promise<void> {
+    if (settings.forwardTo.length === 0) return;
+    await signer.ready().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : '';
+      this.#log.error('no request can be forwarded: the key for statements is not available', { reason });
+    });
   }
 
   #openAudit(snapshot: Snapshot): LineSink {

@@ -15,6 +15,8 @@ export interface AdminContext {
   readonly quarantine: () => Quarantine | null;
   /** ca.pem and the system's roots. */
   readonly bundlePem: () => string;
+  /** The public keys that statements are signed with, a JWK Set. Rejects where the key cannot be had. */
+  readonly jwks: () => Promise<string>;
 }
 
 export interface Answer {
@@ -45,6 +47,8 @@ export const ROUTES: readonly Route[] = [
     need: 'read',
     answer: ({ runtime }) => pem(runtime.state.authority.authority.caPem),
   },
+  // Public by nature, and asked for by receivers on other machines.
+  { method: 'GET', path: '/.well-known/jwks.json', need: 'open', answer: jwks },
   { method: 'GET', path: '/bundle.pem', need: 'read', answer: ({ bundlePem }) => pem(bundlePem()) },
 ];
 
@@ -82,6 +86,14 @@ function readyz({ liveness }: AdminContext): Answer {
 
 async function metrics({ scrape }: AdminContext): Promise<Answer> {
   return { status: 200, ...(await scrape.text()) };
+}
+
+async function jwks({ jwks: keys }: AdminContext): Promise<Answer> {
+  try {
+    return { status: 200, type: 'application/json', body: await keys() };
+  } catch {
+    return failure(503, 'the key that statements are signed with is not available');
+  }
 }
 
 function status({ runtime, liveness, quarantine }: AdminContext): Answer {

@@ -25,9 +25,9 @@ export interface CompiledRule {
  */
 export interface HostRules {
   readonly rules: readonly CompiledRule[];
-  /** Some rule of the host has `paths`: ambiguous paths are refused. */
+  /** Some rule of the host has `paths` or `forward`: ambiguous paths are refused. */
   readonly hasPaths: boolean;
-  /** Some rule of the host has `methods` or `paths`: method- and URL-override fields are removed. */
+  /** Some rule of the host has `methods`, `paths` or `forward`: method- and URL-override fields are removed. */
   readonly hasMethodsOrPaths: boolean;
   /** Some rule of the host has `encoded_slash: true`: a path with `%2F` is judged instead of refused. */
   readonly takesEncodedSlash: boolean;

@@ -12,6 +12,7 @@ import {
 } from './denials.ts';
 import { isAddress } from './host-index.ts';
 import { firstUnmet, Reading } from './match.ts';
+import type { ForwardSpec } from './model.ts';
 import { isOwnPlace, isReserved } from './reserved.ts';
 import { nearestRules } from './steps.ts';
 
@@ -88,6 +89,12 @@ function isNeverAllowed(method: string): boolean {
   return upper === 'TRACE' || upper === 'CONNECT';
 }
 
+/** Where the request is sent instead of to its origin; null: to its origin. */
+export const forwardOf = (decision: Decision): ForwardSpec | null =>
+  decision.effect === 'allow' ? (decision.rule?.spec.forward ?? null) : null;
+
 /** Whose word the address of an allowed or observed request rests on (SEMANTICS.md 3): only a rule that allows speaks for private space. */
-export const claimOf = (decision: Decision): Claim =>
-  decision.effect === 'allow' && decision.rule !== null ? 'named' : 'unnamed';
+export function claimOf(decision: Decision): Claim {
+  if (decision.effect !== 'allow' || decision.rule === null) return 'unnamed';
+  return decision.rule.spec.forward === null ? 'named' : 'forward';
+}

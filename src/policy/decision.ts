@@ -23,9 +23,10 @@ export interface RequestFacts {
 
 /**
  * Who asks for an address: a host that an allowing rule names, a host that only `default: allow` or `observe` lets pass, or an
- * address literal of `subnets.allow`. Private space depends on it (SEMANTICS.md 3).
+ * address literal of `subnets.allow`. Private space depends on it (SEMANTICS.md 3). `forward`: nobody but the operator, for the host of a
+ * rule's `forward`, which `forward_to` judges (SEMANTICS.md 13).
  */
-export type Claim = 'named' | 'unnamed' | 'subnet';
+export type Claim = 'named' | 'unnamed' | 'subnet' | 'forward';
 
 /**
  * The verdict on one request. `would-deny` is a denial that `mode: observe` turns into a pass, always without a credential.
@@ -49,7 +50,8 @@ export type TunnelKind = 'connect' | 'socks' | 'transparent';
 
 /**
  * The verdict on a tunnel, before anything is read from it (SEMANTICS.md 1).
- * `intercept`: some rule could allow something on this host and port, or (`observed`) only `mode: observe` lets requests pass.
+ * `intercept`: some rule could allow something on this host and port, or (`observed`) only `mode: observe` lets requests pass. Its claim is
+ * `forward` where one of those rules forwards: then the host itself may be nobody's to ask, and is not looked up for the tunnel.
  * `opaque`: bytes pass after a ClientHello that names the authority. `raw`: an address literal that `subnets.allow` holds; bytes
  * pass as they are. `named-inside`: an address that nothing names; the SNI (or Host) takes its place and is judged in turn, and
  * with neither it is `ADDRESS_DENIED`.

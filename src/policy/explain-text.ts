@@ -5,7 +5,8 @@ const RULES_SHOWN_MAX = 40;
 
 /** An explanation for people: the verdict on the first line, then what it rests on. */
 export function explainText(explanation: Explanation): string {
-  const { decision, code, method, url, sandbox, reason, hint, rule, tunnel, changes, limits, considered } = explanation;
+  const { decision, code, method, url, sandbox, reason, hint, rule, tunnel, forward } = explanation;
+  const { changes, limits, considered } = explanation;
   const verdict = code === null ? decision : `${decision}  ${code}`;
   const lines = [
     `${verdict}  ${method} ${url}`,
@@ -14,6 +15,7 @@ export function explainText(explanation: Explanation): string {
     reason === null ? '' : line('reason', reason),
     hint === null ? '' : line('hint', hint),
     tunnel === null ? '' : line('tunnel', TUNNEL_TEXT[tunnel]),
+    forward === null ? '' : line('forwards', `to ${forward}, with Forwarded and X-Postern-Statement`),
     ...changeLines(changes),
     limits.length === 0 ? '' : line('limits', limits.join(', ')),
     ...consideredLines(considered),

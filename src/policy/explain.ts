@@ -1,7 +1,7 @@
 import type { Code } from '../errors.ts';
 import type { Plan } from '../inject/plan.ts';
 import type { CompiledPolicy, CompiledRule } from './compiled.ts';
-import { decideFor } from './decide.ts';
+import { decideFor, forwardOf } from './decide.ts';
 import type { Decision, Denial, RequestFacts, TunnelDecision } from './decision.ts';
 import { limitTexts } from './limits-text.ts';
 import { type ConditionName, firstUnmet, Reading } from './match.ts';
@@ -47,6 +47,8 @@ export interface Explanation {
   readonly rule: RuleReference | null;
   /** How the connection would be read; null for plain HTTP, which has no tunnel. */
   readonly tunnel: TunnelDecision['kind'] | null;
+  /** The URL that it would be sent to instead of its origin. */
+  readonly forward: string | null;
   readonly changes: Changes;
   /** Of the rule that decides, as they stand in its file: `requests 600/min`. */
   readonly limits: readonly string[];
@@ -73,6 +75,7 @@ export function explain(policy: CompiledPolicy, facts: RequestFacts): Explanatio
     hint: denial?.hint ?? null,
     rule: settled.rule === null ? null : referenceTo(settled.rule),
     tunnel: tunnel?.kind ?? null,
+    forward: forwardOf(settled)?.url ?? null,
     changes: changesOf(settled.effect === 'deny' ? null : settled.plan),
     limits: settled.effect === 'allow' ? limitTexts(settled.rule?.spec.limits ?? null) : [],
     considered: reading === null ? [] : considerAll(host?.rules ?? [], reading, settled.rule),

@@ -16,7 +16,8 @@ export class HostGroup implements HostRules {
 
   constructor(rules: readonly CompiledRule[], plans: PlanMaker) {
     this.rules = rules;
-    this.hasPaths = rules.some((rule) => rule.paths !== null);
+    // The path of a `forward` is a fence too: a dot segment behind it would leave it.
+    this.hasPaths = rules.some((rule) => rule.paths !== null || rule.spec.forward !== null);
     this.hasMethodsOrPaths = this.hasPaths || rules.some((rule) => rule.methods !== null);
     this.takesEncodedSlash = rules.some((rule) => rule.spec.encodedSlash);
     this.#plans = plans;

@@ -71,6 +71,17 @@ export interface LimitsSpec {
   readonly bodyBytesMax: number | null;
 }
 
+/** Where requests are sent instead of to their origin (SEMANTICS.md 13). */
+export interface ForwardSpec {
+  /** `https://host[:port][/path]`, canonical. */
+  readonly url: string;
+  /** Canonical; IPv6 in brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** What stands before the path of a request: empty, or beginning with `/` and not ending with one. */
+  readonly path: string;
+}
+
 export interface RuleSpec {
   readonly place: Place;
   readonly name: string | null;
@@ -96,6 +107,8 @@ export interface RuleSpec {
   readonly inject: readonly InjectionSpec[];
   /** Secrets of the host are masked where the answer echoes them (SEMANTICS.md 8). */
   readonly scrub: boolean;
+  /** null: to the origin. */
+  readonly forward: ForwardSpec | null;
   readonly responseHeadMs: number | null;
   readonly idleMs: number | null;
   /** null for most rules, so that a request pays one comparison. A rule that has limits has a name. */

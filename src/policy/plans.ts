@@ -5,7 +5,7 @@ import { NONE, Shared } from './shared.ts';
 
 /** What is true of a host as a whole and so of every plan for it. */
 export interface HostTraits {
-  /** Some rule of the host has `methods` or `paths`. */
+  /** Some rule of the host has `methods`, `paths` or `forward`. */
   readonly hasMethodsOrPaths: boolean;
   /** Fields that any rule of the host puts a credential in, `_` read as `-`, sorted. */
   readonly credentialFields: readonly string[];

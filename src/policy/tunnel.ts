@@ -43,11 +43,14 @@ function decideNamed(policy: CompiledPolicy, { rules }: HostRules, target: Targe
   const first = onPort[0];
   if (first?.spec.tls === 'passthrough') return decideOpaque(policy, first, target.host);
   const within = onPort.filter(({ spec }) => spec.tls === 'intercept');
-  if (couldAllow(within, target.port)) return { kind: 'intercept', observed: false, claim: 'named' };
+  if (couldAllow(within, target.port))
+    return { kind: 'intercept', observed: false, claim: within.some(forwards) ? 'forward' : 'named' };
   // Requests inside are then denied one by one, which `observe` turns into passes that are audited one by one.
   if (policy.mode === 'observe') return { kind: 'intercept', observed: true, claim: 'unnamed' };
   return { kind: 'deny', ...refusal(rules, within, target) };
 }
+
+const forwards = ({ spec }: CompiledRule): boolean => spec.forward !== null;
 
 function decideOpaque(policy: CompiledPolicy, rule: CompiledRule, host: string): TunnelDecision {
   if (rule.spec.action === 'allow') return { kind: 'opaque', rule, effect: 'allow', claim: 'named' };

@@ -27,6 +27,8 @@ export async function protocolsFor(
   if (!alpn.includes('h2')) return ALPN_H1;
   if (!ALPN_H1.some((name) => alpn.includes(name))) return ALPN_BOTH;
   const { sandbox, host, port, decision } = opening;
+  // The host is not connected to where requests to it may be forwarded: who knows what it is, or whether it is there.
+  if (decision.claim === 'forward') return ALPN_H1;
   const origin = services.pool.origin(sandbox, 'https', host, port, decision.claim);
   if (origin.speaks === null) await find(origin, opening, passage, services);
   return origin.speaks === 'h2' ? ALPN_BOTH : ALPN_H1;

@@ -1,6 +1,6 @@
 import { ProxyError } from '../errors.ts';
 import { requestWithoutHopByHop } from '../headers/hop-by-hop.ts';
-import { decide, decideFor } from '../policy/decide.ts';
+import { decide, decideFor, forwardOf } from '../policy/decide.ts';
 import type { Decision, Denial, RequestFacts } from '../policy/decision.ts';
 import type { Flight } from './flight.ts';
 import type { Standing } from './passage.ts';
@@ -20,6 +20,7 @@ export function decideRequest(received: Received, standing: Standing, flight: Fl
   record.rule = decision.rule?.label ?? null;
   record.decision = decision.effect;
   if (decision.effect === 'deny') throw denied(decision);
+  flight.forward = forwardOf(decision);
   if (decision.effect === 'would-deny') {
     record.code = decision.code;
     record.reason = decision.reason;

@@ -7,6 +7,7 @@ import type { ClientRequest } from './client-request.ts';
 import { decideRequest } from './decide-request.ts';
 import { dispatch } from './dispatch.ts';
 import { Flight } from './flight.ts';
+import { forwarded } from './forwarded.ts';
 import { injectInto } from './inject-into.ts';
 import { answerItself } from './introspect.ts';
 import type { Passage } from './passage.ts';
@@ -18,6 +19,7 @@ import { reply } from './reply.ts';
 import { resolveRoute } from './resolve-route.ts';
 import type { Services } from './services.ts';
 import { requestStanding } from './standing.ts';
+import { statementFor } from './statement.ts';
 import { withinLimits } from './within-limits.ts';
 
 /** The connection that a request came on, as far as the exchange needs it. */
@@ -48,12 +50,15 @@ export async function exchange(client: ClientRequest, passage: Passage, connecti
     withinLimits(received, decision, standing.sandbox.name, services, flight);
     const preparing = prepareBody(received, decision, standing, flight);
     const body = preparing instanceof Promise ? await flight.waitFor(preparing) : preparing;
+    const signing = statementFor(received, decision, services, flight);
+    const statement = signing === null ? null : await flight.waitFor(signing);
     const found = resolveRoute(received, standing, decision, services);
     const route = found instanceof Promise ? await flight.waitFor(found) : found;
     // From here on it is the flight's to close, whatever the next stages say.
     flight.carriedBy(route.pooled);
     flight.check();
-    const outgoing = injectInto(received, decision, body, standing.sandbox.vault, flight);
+    const injected = injectInto(received, decision, body, standing.sandbox.vault, flight);
+    const outgoing = statement === null ? injected : forwarded(injected, statement, standing.sandbox.name);
     const response = await dispatch(outgoing, route, standing.snapshot, services, flight);
     const relaying = relay(response, outgoing, route, services, flight);
     if (relaying instanceof Promise) await relaying;

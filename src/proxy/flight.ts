@@ -3,6 +3,7 @@ import { ProxyError } from '../errors.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
 import type { CompiledRule } from '../policy/compiled.ts';
 import type { RequestFacts } from '../policy/decision.ts';
+import type { ForwardSpec } from '../policy/model.ts';
 import type { Carrier } from '../upstream/carrier.ts';
 import type { Allowance } from './allowance.ts';
 import type { ClientRequest } from './client-request.ts';
@@ -17,6 +18,8 @@ export class Flight {
   /** What was decided about; set by `decide`. */
   #facts: RequestFacts | null = null;
   rule: CompiledRule | null = null;
+  /** Where it is sent instead of to its origin. */
+  forward: ForwardSpec | null = null;
   /** What the limits of the rule leave it; null for most rules, which have none. */
   allowance: Allowance | null = null;
   /** Set once the upgrade was accepted: from then on the bytes are nobody's requests. */

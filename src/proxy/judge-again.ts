@@ -1,13 +1,14 @@
 import { parseIp } from '../address/ip.ts';
 import { ProxyError, toProxyError } from '../errors.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
-import { claimOf, decide } from '../policy/decide.ts';
+import { claimOf, decide, forwardOf } from '../policy/decide.ts';
 import { decideTunnel } from '../policy/tunnel.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Carrier } from '../upstream/carrier.ts';
-import { AT_PARENT, type Destination, isAtParent, parentFor, problemThrough } from '../upstream/way.ts';
+import { AT_PARENT, type Destination, isAtParent, parentFor, problemThrough, verdictOn } from '../upstream/way.ts';
 import { denied } from './decide-request.ts';
 import type { Flight } from './flight.ts';
+import { forwardClosed } from './forward-way.ts';
 import type { Passage, TunnelTarget } from './passage.ts';
 import { identify, policyOf } from './standing.ts';
 
@@ -18,11 +19,15 @@ export function judgeFlight(flight: Flight, passage: Passage, next: Snapshot): P
     const policy = policyAgain(passage, next, flight.record.sandbox);
     const decision = decide(policy, flight.facts);
     if (decision.effect === 'deny') return denied(decision);
+    const forward = forwardOf(decision);
+    // Sent to one place, it would go on where the policy in force does not send it.
+    if (flight.forward?.url !== forward?.url) return elsewhere();
     // What was swapped or injected into a handshake cannot be taken back from a WebSocket that goes on for hours.
     if (flight.upgraded && !sameBindings(flight.rule?.spec.inject, decision.rule?.spec.inject)) return changed();
     const judge = (upstream: Carrier): ProxyError | null => {
       const { host, port } = upstream.origin;
-      return judgeHeld(upstream, { host, port, claim: claimOf(decision), policy }, next);
+      const problem = judgeHeld(upstream, { host, port, claim: claimOf(decision), policy }, next);
+      return problem === null || forward === null ? problem : forwardClosed(problem);
     };
     if (flight.upstream !== null) return judge(flight.upstream);
     flight.judgeUpstream(judge);
@@ -80,11 +85,11 @@ export function isStillTheWay(held: Held, destination: Destination, next: Snapsh
   return held.parentKey === (parent?.key ?? null) && judgeHeld(held, destination, next) === null;
 }
 
-function judgeAddress(address: string, { port, claim, policy }: Destination, next: Snapshot): ProxyError | null {
+function judgeAddress(address: string, destination: Destination, next: Snapshot): ProxyError | null {
   const ip = parseIp(address);
   if (ip === null) return null;
-  if (isAtParent(ip, port, next)) return refused(AT_PARENT);
-  const verdict = next.addresses.judge(ip, port, claim, policy);
+  if (isAtParent(ip, destination.port, next)) return refused(AT_PARENT);
+  const verdict = verdictOn(ip, destination, next.addresses);
   return verdict.ok ? null : refused(verdict.reason);
 }
 
@@ -93,6 +98,9 @@ const refused = (reason: string): ProxyError =>
 
 const sameBindings = (before: unknown, after: unknown): boolean =>
   JSON.stringify(before ?? []) === JSON.stringify(after ?? []);
+
+const elsewhere = (): ProxyError =>
+  new ProxyError('RULE_DENIED', { stage: 'decide', side: 'client', reason: 'where this request is sent has changed' });
 
 const changed = (): ProxyError =>
   new ProxyError('RULE_DENIED', { stage: 'decide', side: 'client', reason: 'the bindings of this WebSocket changed' });

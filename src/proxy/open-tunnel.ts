@@ -24,7 +24,8 @@ export async function openTunnel(
   const opening = await decideOpening(asked, client, record);
   if (opening.decision.kind !== 'intercept') return await openOpaque(opening, client, passage, connection, record);
   // Judged before the answer, so that a refused address is an answer and not a tunnel that breaks.
-  if (!isReserved(opening.host)) await wayTo(destinationOf(opening), opening.ground);
+  const isOrigin = !isReserved(opening.host) && opening.decision.claim !== 'forward';
+  if (isOrigin) await wayTo(destinationOf(opening), opening.ground);
   return await intercept(opening, client, passage, connection, record);
 }
 

@@ -1,12 +1,14 @@
-import { claimOf } from '../policy/decide.ts';
+import { claimOf, forwardOf } from '../policy/decide.ts';
 import type { Carrier } from '../upstream/carrier.ts';
 import type { OriginPool, Pool } from '../upstream/pool.ts';
 import { type Way, wayTo } from '../upstream/way.ts';
 import type { Passing } from './decide-request.ts';
+import { forwardWay } from './forward-way.ts';
 import type { Standing } from './passage.ts';
 import type { Received } from './receive.ts';
 import type { Services } from './services.ts';
 import { policyOf } from './standing.ts';
+import type { Target } from './target.ts';
 
 /** How a request gets to its origin: on a connection that is there, or by a judged way. */
 export interface Route {
@@ -30,12 +32,13 @@ export function resolveRoute(
   services: Services,
 ): Route | Promise<Route> {
   const { snapshot, sandbox } = standing;
-  const { scheme, host, port } = received.target;
+  const { scheme, host, port } = placeOf(received, decision);
   const policy = policyOf(sandbox);
   const claim = claimOf(decision);
   const known = standing.host?.origin;
   const origin = known?.claim === claim ? known : services.pool.origin(sandbox.name, scheme, host, port, claim);
-  const way = () => wayTo({ host, port, claim, policy }, snapshot);
+  const destination = { host, port, claim, policy };
+  const way = () => (claim === 'forward' ? forwardWay(destination, snapshot) : wayTo(destination, snapshot));
   const repeatable = received.body === null && IDEMPOTENT.has(received.head.method);
   const multiplexed = received.head.version === '2';
   const pooled = multiplexed ? taken(services.pool, origin, repeatable) : services.pool.take(origin, repeatable);
@@ -49,4 +52,10 @@ export function resolveRoute(
 function taken(pool: Pool, origin: OriginPool, repeatable: boolean): Carrier | null {
   const stream = pool.takeStream(origin);
   return stream === null && origin.speaks === 'h1' ? pool.take(origin, repeatable) : stream;
+}
+
+/** Where it is sent: to its origin, or where its rule forwards to. */
+function placeOf({ target }: Received, decision: Passing): Pick<Target, 'scheme' | 'host' | 'port'> {
+  const forward = forwardOf(decision);
+  return forward === null ? target : { scheme: 'https', host: forward.host, port: forward.port };
 }

@@ -2,6 +2,7 @@ import type { Ledger } from '../budget/ledger.ts';
 import type { Observer } from '../observe/record.ts';
 import type { Quarantine } from '../runtime/quarantine.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
+import type { StatementSigner } from '../statement/signer.ts';
 import type { Pool } from '../upstream/pool.ts';
 import type { OpenSet } from './open-set.ts';
 
@@ -15,6 +16,8 @@ export interface Services {
   readonly observer: Observer;
   /** Everything that is open, to be judged again at each swap and waited for at the end. */
   readonly open: OpenSet;
+  /** Says who asks, to those whom a rule forwards to. */
+  readonly signer: StatementSigner;
   /** Sandboxes that are denied everything. */
   readonly quarantine: Quarantine;
   /** As many client connections as there are descriptors for; `limits.connections` may ask for fewer. */

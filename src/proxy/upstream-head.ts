@@ -1,4 +1,5 @@
 import { countOf, type FieldList, field, firstValue, without } from '../headers/field-list.ts';
+import { isForwardingField } from '../headers/forwarded.ts';
 import { requestWithoutHopByHop } from '../headers/hop-by-hop.ts';
 import { requestHeadText } from '../http1/write.ts';
 import { type RawFields, rawFields } from '../http2/raw-fields.ts';
@@ -16,10 +17,10 @@ const NEVER_TRAILING: ReadonlySet<string> = new Set([
   'set-cookie',
 ]);
 
-/** What of a client's trailer section leaves. `removed` are the names that its rule takes out of the head. */
+/** What of a client's trailer section leaves: nothing that says who asked for what either, which receivers add to the head. `removed` are the names that its rule takes out of the head. */
 export function safeTrailers(trailers: FieldList, removed: ReadonlySet<string>): FieldList {
   return requestWithoutHopByHop(trailers).filter(
-    ({ lower }) => !NEVER_TRAILING.has(lower) && !removed.has(lower.replaceAll('_', '-')),
+    ({ lower }) => !NEVER_TRAILING.has(lower) && !isForwardingField(lower) && !removed.has(lower.replaceAll('_', '-')),
   );
 }
 

@@ -6,6 +6,7 @@ import { Secret } from '../secrets/secret.ts';
 import { type Reading, readSources, sourceKey } from '../secrets/sources.ts';
 import { findingAbout, readingOf, secretFindings } from '../secrets/vaults.ts';
 import { readTrust } from '../tls/upstream-context.ts';
+import { forwardFindings } from './forwards.ts';
 import { type ReadRequest, readFiles } from './read-files.ts';
 import { defaultSettings } from './read-settings.ts';
 import type { Settings } from './settings.ts';
@@ -34,9 +35,11 @@ export async function checkFiles({ environment, ...request }: CheckRequest): Pro
   const reading = readFiles({ ...request, known: new Map() });
   const alone = request.policies !== null;
   const settings = reading.settings ?? (alone ? defaultSettings(request.folder) : null);
-  const specs = reading.policies.flatMap((policy) =>
+  const parsed = reading.policies.flatMap((policy) =>
     policy.kind === 'parsed' && policy.spec !== null ? [policy.spec] : [],
   );
+  const forwards = settings === null ? [] : parsed.flatMap((spec) => forwardFindings(spec, settings));
+  const specs = settings === null ? parsed : parsed.filter((spec) => forwardFindings(spec, settings).length === 0);
   const { sandboxes, findings } = groupSandboxes(specs);
   const outside =
     settings === null ? [] : await findingsOutside(sandboxes, settings, { alone, folder: request.folder, environment });
@@ -45,6 +48,7 @@ export async function checkFiles({ environment, ...request }: CheckRequest): Pro
       ...(alone ? [] : reading.settingsFindings),
       ...reading.policiesFindings,
       ...reading.policies.flatMap((policy) => (policy.kind === 'parsed' ? policy.findings : [])),
+      ...forwards,
       ...findings,
       ...outside,
     ],

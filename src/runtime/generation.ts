@@ -64,7 +64,11 @@ export async function buildGeneration(
     settings,
     sandboxes,
     identity: buildIdentity(identifiable(governed), tokenOf),
-    addresses: buildAddressPolicy({ allowAddresses: settings.upstream.allowAddresses, listeners: context.listeners }),
+    addresses: buildAddressPolicy({
+      allowAddresses: settings.upstream.allowAddresses,
+      forwardTo: settings.forwardTo,
+      listeners: context.listeners,
+    }),
     resolver: resolverOf(settings, previous),
     ...parentOf(settings.upstream.proxy, tokenOf),
     upstreamContext: buildUpstreamContext({ extraCaPems: trustPems }),

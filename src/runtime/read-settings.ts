@@ -6,6 +6,7 @@ import { LATER } from '../policy/reading/later.ts';
 import { absolutePath, type FileBase, readSource } from '../policy/reading/read-secrets.ts';
 import { readShapeLeniently } from '../policy/reading/shape.ts';
 import { parseYaml } from '../policy/reading/yaml.ts';
+import { readForwardTo } from './read-forward-to.ts';
 import { readLimits } from './read-limits.ts';
 import { checkDistinct, DEFAULT_LISTENERS, readListeners } from './read-listeners.ts';
 import { NO_UPSTREAM, readUpstream } from './read-upstream.ts';
@@ -32,6 +33,7 @@ export function defaultSettings(folder: string): Settings {
     policies: resolve(folder, 'policies'),
     ca: { dir: resolve(folder, 'certs'), leafTtlMs: LEAF_TTL.initial },
     upstream: NO_UPSTREAM,
+    forwardTo: [],
     limits: DEFAULT_LIMITS,
     log: { level: 'info', audit: 'stdout', auditRequired: false },
     strictFiles: false,
@@ -57,7 +59,7 @@ export function readSettings(text: string, file: string, folder = ''): SettingsR
 /** Keys that postern.yaml may have in a later release. */
 function explainKey(path: Path): string | null {
   const key = path.join('.');
-  return ['forward_to', 'listen.reuse_port', 'reuse_port'].includes(key) ? LATER : null;
+  return ['listen.reuse_port', 'reuse_port'].includes(key) ? LATER : null;
 }
 
 function build(raw: RawSettings, site: Site, base: FileBase): Omit<Settings, 'hash'> {
@@ -82,6 +84,7 @@ function build(raw: RawSettings, site: Site, base: FileBase): Omit<Settings, 'ha
       leafTtlMs: readWithin(raw.ca?.leaf_ttl, LEAF_TTL, at('ca', 'leaf_ttl')),
     },
     upstream: readUpstream(raw.upstream, at('upstream'), base),
+    forwardTo: readForwardTo(raw.forward_to, at('forward_to')),
     limits: readLimits(raw.limits, at('limits')),
     log: {
       level: raw.log?.level ?? 'info',

@@ -5,6 +5,7 @@ import { AuthorityError } from '../tls/authority.ts';
 import { type LoadedAuthority, loadAuthority, loadOrCreateAuthority } from '../tls/authority-files.ts';
 import { authorityPaths } from '../tls/authority-paths.ts';
 import { readTrust, type TrustReading } from '../tls/upstream-context.ts';
+import { withForwardsAllowed } from './forwards.ts';
 import { type Choice, chooseSandboxes, type GovernedByName } from './in-force.ts';
 import type { FileLoader, LoadedFiles } from './loader.ts';
 import type { Settings } from './settings.ts';
@@ -58,7 +59,10 @@ export async function readEverything(
   if (files.settings === null) return { files, settings: null, findings: files.settingsFindings };
   const wanted = withOverrides(files.settings, overrides);
   const { settings, restartRequired } = keepFixed(wanted, before?.firstSettings ?? wanted);
-  const choice = onlySandbox(chooseSandboxes(files, before?.governed ?? new Map()), overrides.sandbox);
+  const choice = onlySandbox(
+    chooseSandboxes(withForwardsAllowed(files, settings), before?.governed ?? new Map()),
+    overrides.sandbox,
+  );
   const [secrets, trust, authority] = await Promise.all([
     readSources(sourcesOf(settings, choice.governed), environment, settings.strictFiles),
     readTrust(settings.upstream.trust),

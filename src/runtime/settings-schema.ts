@@ -63,6 +63,21 @@ const upstreamShape = z.strictObject({
   ),
 });
 
+const forwardToShape = z.strictObject(
+  {
+    host: described(z.string(), 'A host that rules may forward to: an exact name, or an address'),
+    ports: z.optional(list(z.int(), 'must be a list of numbers, e.g. [443]', 'Default: [443]')),
+    addresses: z.optional(
+      list(
+        z.string(),
+        'must be a list of blocks, e.g. [10.20.0.0/16]',
+        'The only addresses that the host may be at, private ones included. Default: public ones',
+      ),
+    ),
+  },
+  { error: 'must be a map, e.g. { host: audit.corp.example, addresses: [10.20.0.0/16] }' },
+);
+
 const limitsShape = z.strictObject({
   connections: count('Client connections. Default: 10000'),
   connections_per_sandbox: count('Client connections of one sandbox. Default: 2000'),
@@ -91,6 +106,9 @@ export const settingsShape = z.strictObject({
     }),
   ),
   upstream: z.optional(upstreamShape),
+  forward_to: z.optional(
+    list(forwardToShape, 'must be a list, e.g. [ { host: audit.corp.example } ]', 'Where rules may forward to'),
+  ),
   limits: z.optional(limitsShape),
   log: z.optional(
     z.strictObject({

@@ -1,5 +1,6 @@
 import type { ListenAddress } from '../address/listen-address.ts';
 import type { SecretSource } from '../policy/model.ts';
+import type { ForwardTarget } from '../upstream/forward-targets.ts';
 
 export type { ListenAddress };
 
@@ -74,6 +75,8 @@ export interface Settings {
     /** The proxy that upstream connections go through; null: none. */
     readonly proxy: ParentSettings | null;
   };
+  /** Where rules may forward to. */
+  readonly forwardTo: readonly ForwardTarget[];
   readonly limits: Limits;
   readonly log: {
     readonly level: LogLevel;

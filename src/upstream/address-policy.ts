@@ -5,6 +5,7 @@ import { type AddressClass, type ClassName, classify, embeddedIpv4 } from '../ad
 import { type Ip, parseIp, unmapped } from '../address/ip.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { Claim } from '../policy/decision.ts';
+import { type ForwardPlace, type ForwardTarget, forwardPlaces, placeKey } from './forward-targets.ts';
 
 export type { Claim } from '../policy/decision.ts';
 
@@ -12,7 +13,11 @@ export type AddressVerdict = { readonly ok: true } | { readonly ok: false; reado
 
 /** What may be dialled in this generation (SEMANTICS.md 3): address classes, `allow_addresses`, `subnets.deny`, our own listeners. */
 export interface AddressPolicy {
-  judge(ip: Ip, port: number, claim: Claim, policy: CompiledPolicy): AddressVerdict;
+  judge(ip: Ip, port: number, claim: Exclude<Claim, 'forward'>, policy: CompiledPolicy): AddressVerdict;
+  /** Whether `forward_to` holds this host and port: what can be said before, or without, an address. */
+  mayForwardTo(host: string, port: number): boolean;
+  /** An address of a host that a rule forwards to (SEMANTICS.md 13). */
+  judgeForward(ip: Ip, host: string, port: number, policy: CompiledPolicy): AddressVerdict;
   /** An address of the parent proxy: the operator names it, so private space is open to it; what leads back to us is not. */
   judgeParent(ip: Ip, port: number): AddressVerdict;
 }
@@ -25,6 +30,7 @@ export type OwnListener =
 export interface AddressPolicyOptions {
   /** Canonical blocks of forbidden space that hosts named by a rule may be at. */
   readonly allowAddresses: readonly string[];
+  readonly forwardTo?: readonly ForwardTarget[];
   /** Asked at each judgement, since a listener knows its port only once it is bound. */
   readonly listeners: () => readonly OwnListener[];
   /** The addresses of this machine, which a listener on all of them is reached at; asked only for a port that has such a listener. */
@@ -34,6 +40,7 @@ export interface AddressPolicyOptions {
 /** Builds the judgement of one generation. Throws a TypeError for a block that is not canonical (settings are validated before). */
 export function buildAddressPolicy(options: AddressPolicyOptions): AddressPolicy {
   const allowed = options.allowAddresses.map(mustParse);
+  const places = forwardPlaces(options.forwardTo ?? []);
   const interfaces = options.interfaces ?? addressesOfThisMachine;
   const problemOfLoop = (address: Ip, port: number): string | null => {
     const listeners = options.listeners();
@@ -49,6 +56,15 @@ export function buildAddressPolicy(options: AddressPolicyOptions): AddressPolicy
       const address = unmapped(ip);
       const found = classify(address);
       const reason = NEVER.has(found.name) ? `${ip.text} is ${found.text}` : problemOfLoop(address, port);
+      return reason === null ? OK : { ok: false, reason };
+    },
+    mayForwardTo: (host, port) => places.has(placeKey(host, port)),
+    judgeForward(ip, host, port, policy) {
+      const address = unmapped(ip);
+      const reason =
+        problemOfLoop(address, port) ??
+        problemOfDenied(address, policy) ??
+        problemOfForward(address, places.get(placeKey(host, port)));
       return reason === null ? OK : { ok: false, reason };
     },
     judge(ip, port, claim, policy) {
@@ -74,6 +90,14 @@ function problemOfHost(ip: Ip, claim: Claim, allowed: readonly Cidr[]): string |
   if (found.name === 'public') return null;
   if (claim === 'named' && isOpened(ip, found, allowed)) return null;
   return `${ip.text} is ${found.text}, which ${claim === 'named' ? 'is not in "allow_addresses"' : 'only a rule that names the host can open'}`;
+}
+
+/** A host of `forward_to`: the blocks that its entry has, public ones included; without them, public space. */
+function problemOfForward(ip: Ip, place: ForwardPlace | undefined): string | null {
+  if (place === undefined) return 'it is not in "forward_to"';
+  const found = classify(ip);
+  if (place.blocks === null ? found.name === 'public' : isOpened(ip, found, place.blocks)) return null;
+  return `${ip.text} is ${found.text}, which its entry of "forward_to" does not open`;
 }
 
 /** An address literal that goes raw: `subnets.allow` must hold it on this port. */

@@ -21,12 +21,12 @@ export async function dial(target: DialTarget, options: DialOptions): Promise<Di
 }
 
 async function legTo(target: DialTarget, options: DialOptions): Promise<Leg> {
-  const { way, port } = target;
+  const { way, port, shown } = target;
   if (way.kind === 'parent') return await connectedThrough(way, target, options);
   const { connectMs, signal } = options;
   const { addresses } = way;
-  const tcp = await connected({ shown: target.host, port, addresses }, { limitMs: connectMs, signal });
+  const tcp = await connected({ shown, port, addresses }, { limitMs: connectMs, signal });
   return { socket: tcp, raw: null, tcp };
 }
 
-const named = ({ host, alpn = ALPN_H1 }: DialTarget) => ({ host, shown: host, alpn });
+const named = ({ host, shown, alpn = ALPN_H1 }: DialTarget) => ({ host, shown, alpn });

@@ -10,6 +10,8 @@ export interface DialTarget {
   /** Canonical; IPv6 in brackets. */
   readonly host: string;
   readonly port: number;
+  /** As reasons call it, which sandboxes read. */
+  readonly shown: string;
   readonly way: Way;
   /** What may be spoken inside TLS (ALPN, RFC 7301), best first; HTTP/1.1 by default. */
   readonly alpn?: readonly string[];

@@ -86,7 +86,7 @@ export class H1Upstream implements WireOwner {
   onDeadline(): void {
     // Before the request was sent there is nothing to answer: the client paused in its body, or the host stopped reading it.
     if (this.#awaiting?.sent.done === false) this.#fail('IDLE_TIMEOUT', 'the request body did not move for too long');
-    else this.#fail('HEAD_TIMEOUT', `${this.origin.host} did not begin its answer in time`);
+    else this.#fail('HEAD_TIMEOUT', `${this.origin.shown} did not begin its answer in time`);
     this.wire.destroy();
   }
 
@@ -122,11 +122,11 @@ export class H1Upstream implements WireOwner {
   }
 
   #resetReason(): string {
-    return `${this.origin.host} closed the connection before it had answered`;
+    return `${this.origin.shown} closed the connection before it had answered`;
   }
 
   #invalid(refusal: Refused): void {
-    this.#fail('RESPONSE_INVALID', `the answer of ${this.origin.host} is not valid: ${refusal.why}`);
+    this.#fail('RESPONSE_INVALID', `the answer of ${this.origin.shown} is not valid: ${refusal.why}`);
     this.wire.destroy();
   }
 

@@ -98,7 +98,7 @@ export class H2Exchange implements Deadline {
     const isHalfSent = this.#awaiting?.sent.done === false;
     if (this.#settle === null) this.#body?.fail(idle());
     else if (isHalfSent) this.#fail('IDLE_TIMEOUT', 'the request body did not move for too long');
-    else this.#fail('HEAD_TIMEOUT', `${this.origin.host} did not begin its answer in time`);
+    else this.#fail('HEAD_TIMEOUT', `${this.origin.shown} did not begin its answer in time`);
     this.abandon();
   }
 
@@ -148,7 +148,7 @@ export class H2Exchange implements Deadline {
   #onClose(): void {
     const code = this.#stream?.rstCode ?? constants.NGHTTP2_NO_ERROR;
     this.unprocessed = code === constants.NGHTTP2_REFUSED_STREAM;
-    this.#fail('UPSTREAM_RESET', `${this.origin.host} ended the stream before it had answered`);
+    this.#fail('UPSTREAM_RESET', `${this.origin.shown} ended the stream before it had answered`);
     this.#over();
   }
 
@@ -160,7 +160,7 @@ export class H2Exchange implements Deadline {
   }
 
   #invalid(why: string): void {
-    this.#fail('RESPONSE_INVALID', `the answer of ${this.origin.host} is not valid: ${why}`);
+    this.#fail('RESPONSE_INVALID', `the answer of ${this.origin.shown} is not valid: ${why}`);
     this.abandon();
   }
 

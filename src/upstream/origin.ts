@@ -10,9 +10,12 @@ export type Alpn = 'h2' | 'h1';
 /** An origin that is changed over is noticed after this. */
 const SPOKEN_MS = 600_000;
 
+/** A sandbox is not told where its requests are forwarded to. */
+export const FORWARD_SHOWN = 'the forward target';
+
 /**
  * One place that requests go to, as one sandbox may reach it: what connections are pooled by. Sandboxes never share connections, since what
- * one of them may dial another may not.
+ * one of them may dial another may not; nor do requests that a rule forwards and those that ask for the same host themselves.
  */
 export class Origin {
   readonly sandbox: string;
@@ -42,6 +45,11 @@ export class Origin {
 
   spoke(protocol: Alpn): void {
     this.#spoken = { protocol, untilMs: performance.now() + SPOKEN_MS };
+  }
+
+  /** As reasons call it. */
+  get shown(): string {
+    return this.claim === 'forward' ? FORWARD_SHOWN : this.host;
   }
 }
 

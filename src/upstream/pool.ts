@@ -150,8 +150,16 @@ export class Pool {
   async #dialled(origin: Origin, way: Way, settings: DialSettings, alpn?: readonly string[]): Promise<Dialled> {
     const session = origin.session?.context === settings.context ? origin.session.bytes : null;
     const options = { ...settings, session, onSession: sessionKeeper(origin, settings.context) };
-    const { scheme, host, port } = origin;
-    const target = { scheme, host, port, way, hostMaySpeakFirst: false, ...(alpn === undefined ? {} : { alpn }) };
+    const { scheme, host, port, shown } = origin;
+    const target = {
+      scheme,
+      host,
+      port,
+      shown,
+      way,
+      hostMaySpeakFirst: false,
+      ...(alpn === undefined ? {} : { alpn }),
+    };
     return await this.counted(() => dial(target, options)).catch((error: unknown) => {
       // It may be what the origin could not bear: the next handshake is a whole one.
       if (error instanceof ProxyError && error.stage === 'dispatch' && error.code.startsWith('TLS_'))
@@ -273,11 +281,11 @@ const sessionKeeper =
     origin.session = { bytes, context };
   };
 
-const noRoom = ({ host }: Origin): ProxyError =>
+const noRoom = ({ shown }: Origin): ProxyError =>
   new ProxyError('UPSTREAM_RESET', {
     stage: 'dispatch',
     side: 'upstream',
-    reason: `${host} takes no request on a new connection`,
+    reason: `${shown} takes no request on a new connection`,
   });
 
 const tooMany = (): ProxyError =>

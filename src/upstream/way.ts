@@ -3,7 +3,7 @@ import { type Ip, parseIp, unmapped } from '../address/ip.ts';
 import { isPublicName } from '../address/public-suffix.ts';
 import { ProxyError } from '../errors.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
-import type { AddressPolicy, Claim } from './address-policy.ts';
+import type { AddressPolicy, AddressVerdict, Claim } from './address-policy.ts';
 import type { Parent } from './parent.ts';
 import type { HostResolver } from './resolver.ts';
 
@@ -47,15 +47,16 @@ export function parentFor(host: string, { parent, resolver }: Pick<Ways, 'parent
 
 /** Why a host may not be asked of the parent, as far as its name or literal tells; null if it may. */
 export function problemThrough(parent: Parent, destination: Destination, ways: Ways): string | null {
-  const { host, port, claim, policy } = destination;
+  const { host, port, claim } = destination;
   // Inside a CONNECT to the parent a sandbox could CONNECT to anything.
   if (host === parent.host && port === parent.port) return AT_PARENT;
   const ip = literalOf(host);
   if (ip !== null) {
     if (isAtParent(ip, port, ways)) return AT_PARENT;
-    const verdict = ways.addresses.judge(ip, port, claim, policy);
+    const verdict = verdictOn(ip, destination, ways.addresses);
     return verdict.ok ? null : verdict.reason;
   }
+  if (claim === 'forward') return ways.addresses.mayForwardTo(host, port) ? null : 'it is not in "forward_to"';
   // Only public space is open to hosts that no rule names, and the likes of "metadata.google.internal" are never there.
   return claim === 'unnamed' && !isPublicName(host) ? 'it is no public name, and no rule names it' : null;
 }
@@ -117,16 +118,23 @@ function parentAddresses(parent: Parent, { resolver, addresses }: Ways): readonl
 }
 
 function judged(ips: readonly Ip[], destination: Destination, addresses: AddressPolicy): readonly Ip[] {
-  const { port, claim, policy } = destination;
   let reason = '';
   const allowed = ips.filter((ip) => {
-    const verdict = addresses.judge(ip, port, claim, policy);
+    const verdict = verdictOn(ip, destination, addresses);
     if (!verdict.ok) reason = verdict.reason;
     return verdict.ok;
   });
   if (allowed.length > 0) return allowed;
   throw addressDenied(destination, reason);
 }
+
+/** What the generation says of one address of a destination. */
+export const verdictOn = (
+  ip: Ip,
+  { host, port, claim, policy }: Destination,
+  addresses: AddressPolicy,
+): AddressVerdict =>
+  claim === 'forward' ? addresses.judgeForward(ip, host, port, policy) : addresses.judge(ip, port, claim, policy);
 
 export const literalOf = (host: string): Ip | null => parseIp(host.replace(/^\[|\]$/g, ''));
 

@@ -1,6 +1,7 @@
 import { type FieldList, field } from '../../src/headers/field-list.ts';
 import type { RequestFacts } from '../../src/policy/decision.ts';
 import type {
+  ForwardSpec,
   InjectionSpec,
   LimitsSpec,
   MatchSpec,
@@ -35,10 +36,19 @@ export const rule = (parts: Partial<RuleSpec> = {}): RuleSpec => ({
   keep: [],
   inject: [],
   scrub: true,
+  forward: null,
   responseHeadMs: null,
   idleMs: null,
   limits: null,
   ...parts,
+});
+
+/** Where a rule forwards to. */
+export const forwardTo = (host: string, path = ''): ForwardSpec => ({
+  url: `https://${host}${path}`,
+  host,
+  port: 443,
+  path,
 });
 
 /** Limits of a rule; what is not said is not limited. */

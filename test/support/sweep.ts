@@ -50,7 +50,7 @@ export function runClosed(): string {
   return shown;
 }
 
-/** Every value that the run was told to keep: what policies and settings name as `file` or `env`, and the key of the CA. */
+/** Every value that the run was told to keep: what policies and settings name as `file` or `env`, and the keys that it made. */
 export function secretsOf({ folder, textsByPath, env }: Given): readonly Buffer[] {
   const texts = [...secretPaths({ folder, textsByPath })].flatMap((path) => [
     ...(textsByPath.get(relative(folder, path)) ?? []),
@@ -79,11 +79,13 @@ function named(
     );
 }
 
-const KEY_FILE = 'certs/ca-key.pem';
+/** Of the CA, and of statements where a test keeps it in a folder of this name. */
+const KEY_FILES: readonly string[] = ['certs/ca-key.pem', 'state/statement-key.pem'];
 
-/** The private number of the CA, and a line of its file: the first one is the same for every key. */
-function keyValues(folder: string): readonly Buffer[] {
-  const path = join(folder, KEY_FILE);
+/** The private number of each key, and a line of its file: the first one is the same for every key. */
+const keyValues = (folder: string): readonly Buffer[] => KEY_FILES.flatMap((file) => valuesOfKey(join(folder, file)));
+
+function valuesOfKey(path: string): readonly Buffer[] {
   if (!existsSync(path)) return [];
   const pem = readFileSync(path, 'utf8');
   try {
@@ -99,7 +101,15 @@ function keyValues(folder: string): readonly Buffer[] {
 export async function liveSinks(pid: number, adminPort: number, { env }: Given): Promise<readonly Sink[]> {
   const process = processSinks(pid, env);
   if (process.length === 0 || adminPort === 0) return process;
-  const paths = ['/metrics', '/v1/status', '/healthz', '/readyz', '/v1/sandboxes', '/nothing'];
+  const paths = [
+    '/metrics',
+    '/v1/status',
+    '/healthz',
+    '/readyz',
+    '/v1/sandboxes',
+    '/.well-known/jwks.json',
+    '/nothing',
+  ];
   const answers = await Promise.all(paths.map((path) => answerOf(adminPort, path)));
   const shown = answers.filter((text) => text !== null);
   return shown.length === 0 ? process : [...process, { name: ADMIN_SINK, text: shown.join('\n') }];
@@ -153,7 +163,7 @@ function answerOf(port: number, path: string): Promise<string | null> {
 function* fileSinks({ folder, textsByPath }: Given): Iterable<Sink> {
   const secrets = new Set([...secretPaths({ folder, textsByPath })].flatMap((path) => [path, realPathOf(path)]));
   for (const path of filesUnder(folder)) {
-    if (secrets.has(path) || secrets.has(realPathOf(path)) || path === join(folder, KEY_FILE)) continue;
+    if (secrets.has(path) || secrets.has(realPathOf(path)) || KEY_FILES.includes(relative(folder, path))) continue;
     const text = readFileSync(path, 'latin1');
     const name = relative(folder, path);
     const given = textsByPath.get(name) ?? [];

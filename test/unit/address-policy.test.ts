@@ -20,7 +20,7 @@ interface Setting extends Partial<AddressPolicyOptions> {
   readonly subnets?: SubnetsSpec;
 }
 
-function verdictOf(address: string, port: number, claim: Claim, setting: Setting = {}): string {
+function verdictOf(address: string, port: number, claim: Exclude<Claim, 'forward'>, setting: Setting = {}): string {
   const addresses = buildAddressPolicy({ allowAddresses: [], listeners: () => [], interfaces: () => [], ...setting });
   const policy = compilePolicy(sandbox({ subnets: setting.subnets ?? subnets([]) }));
   const verdict = addresses.judge(ip(address), port, claim, policy);
@@ -133,7 +133,7 @@ describe('addresses where clouds serve credentials', () => {
 });
 
 describe('subnets.deny', () => {
-  it.each<[string, Claim]>([
+  it.each<[string, Exclude<Claim, 'forward'>]>([
     ['10.1.9.7', 'named'],
     ['10.1.9.7', 'subnet'],
     ['::ffff:10.1.9.7', 'named'],
@@ -210,4 +210,49 @@ describe('our own listeners', () => {
 
 it('settings that were not validated are a mistake of ours, not silently fewer blocks', () => {
   expect(() => buildAddressPolicy({ allowAddresses: ['10.0.0.1/8'], listeners: () => [] })).toThrow(TypeError);
+});
+
+describe('an address that a rule forwards to', () => {
+  const forwardTo = [
+    { host: 'audit.example', ports: [443, 8443], addresses: ['10.20.0.0/16', '93.184.216.34/32'] },
+    { host: 'open.example', ports: [443], addresses: null },
+  ];
+  const verdict = (address: string, host: string, port: number, setting: Setting = {}): string => {
+    const addresses = buildAddressPolicy({
+      allowAddresses: ['10.0.0.0/8'],
+      forwardTo,
+      listeners: () => [],
+      ...setting,
+    });
+    const policy = compilePolicy(sandbox({ subnets: setting.subnets ?? subnets([]) }));
+    const found = addresses.judgeForward(ip(address), host, port, policy);
+    return found.ok ? 'ok' : found.reason;
+  };
+
+  it('is one of the blocks of its entry, public ones included; without blocks a public one', () => {
+    expect(verdict('10.20.3.4', 'audit.example', 8443)).toBe('ok');
+    expect(verdict('93.184.216.34', 'audit.example', 443)).toBe('ok');
+    expect(verdict('93.184.216.35', 'audit.example', 443)).toContain('which its entry of "forward_to" does not open');
+    expect(verdict('10.21.0.1', 'audit.example', 443)).toContain('which its entry of "forward_to" does not open');
+    expect(verdict('93.184.216.35', 'open.example', 443)).toBe('ok');
+    expect(verdict('10.20.3.4', 'open.example', 443)).toContain('does not open');
+  });
+
+  it.each([
+    ['other.example', 443],
+    ['audit.example', 80],
+    ['sub.audit.example', 443],
+  ])('is of a host and port that forward_to has: not %s:%s', (host, port) => {
+    expect(verdict('10.20.3.4', host, port)).toBe('it is not in "forward_to"');
+  });
+
+  it('is never one of ours, of subnets.deny, or a metadata service that a block merely covers', () => {
+    const listeners = () => [{ kind: 'tcp', host: '10.20.3.4', port: 443 } as const];
+    expect(verdict('10.20.3.4', 'audit.example', 443, { listeners })).toContain('where this proxy listens');
+    expect(verdict('10.20.3.4', 'audit.example', 443, { subnets: subnets([], ['10.20.0.0/16']) })).toContain(
+      '"subnets.deny"',
+    );
+    const covering = [{ host: 'a.example', ports: [443], addresses: ['169.254.0.0/16'] }];
+    expect(verdict('169.254.169.254', 'a.example', 443, { forwardTo: covering })).toContain('does not open');
+  });
 });

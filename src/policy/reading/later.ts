@@ -3,7 +3,6 @@ import type { Path } from '../finding.ts';
 /** What the contract has and this release has not: refused at its place and never ignored, since a limit that is not kept is a trap. */
 export const LATER = 'comes in a later release, and until then is refused rather than ignored; remove it';
 
-const RULE_KEYS: ReadonlySet<string> = new Set(['forward']);
 const TOP_KEYS: ReadonlySet<string> = new Set(['boundary', 'grant']);
 const SECRET_KINDS: ReadonlySet<string> = new Set([
   'aws',
@@ -35,7 +34,6 @@ export function explainPolicyKey(path: Path): string | null {
   const key = String(path.at(-1));
   const [part] = path;
   if (path.length === 1 && TOP_KEYS.has(key)) return LATER;
-  if (part === 'rules' && path.length === 3 && RULE_KEYS.has(key)) return LATER;
   if (part === 'rules' && path.at(2) === 'inject' && path.length === 5) return explainInjection(key);
   if (part === 'secrets' && path.length === 3) return explainSecret(key);
   return null;

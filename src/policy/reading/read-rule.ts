@@ -5,6 +5,7 @@ import { readHosts } from './host-patterns.ts';
 import { readMethods } from './methods.ts';
 import { readPathPatterns } from './path-pattern-syntax.ts';
 import { readDuration, readHeaderConditions, readPorts, readQueryConditions } from './read-conditions.ts';
+import { readForward } from './read-forward.ts';
 import { readInjections } from './read-injections.ts';
 import { readLimits } from './read-rule-limits.ts';
 import { checkRule, type RuleReading } from './rule-checks.ts';
@@ -36,6 +37,7 @@ export function readRule(raw: RawRule, site: Site, place: Place): RuleReading {
     keep: readFieldNames(raw.keep ?? [], below(site, 'keep')),
     inject,
     scrub: raw.scrub ?? true,
+    forward: readForward(raw.forward, below(site, 'forward')),
     responseHeadMs: readDuration(raw.response_head, below(site, 'response_head')),
     idleMs: readDuration(raw.idle, below(site, 'idle')),
     limits: raw.limits === undefined ? null : readLimits(raw.limits, below(site, 'limits')),

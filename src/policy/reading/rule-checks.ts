@@ -18,11 +18,17 @@ export function checkRule(raw: RawRule, reading: RuleReading, site: Site): void 
   if (spec.tls === 'passthrough') checkPassthrough(raw, site);
   else if (spec.action === 'deny') checkKeys(raw, site, DENY);
   checkFields(raw, reading, site);
+  if (raw.forward !== undefined && raw.inject !== undefined)
+    site.report.error(below(site, 'forward').path, FORWARD_INJECTS, 'key');
   // What was used is counted under the name, so that it is found again after a reload.
   if (raw.limits !== undefined && raw.name === undefined)
     site.report.error(below(site, 'limits').path, 'needs a name to be counted under; give the rule a "name"', 'key');
   if (spec.action === 'allow') checkCaution(raw, reading, site);
 }
+
+/** SEMANTICS.md 13: a credential is for the host that its rule names, and would be handed to another one. */
+const FORWARD_INJECTS =
+  'cannot be on a rule with "inject": what it injects is for the host, and would go to another; remove one of them';
 
 interface Restriction {
   readonly keys: ReadonlySet<string>;

@@ -109,6 +109,9 @@ export const ruleShape = z.strictObject(
     response_head: duration('How long the host may take to begin its answer. Default: limits.response_head'),
     idle: duration('How long a connection may be silent. Default: limits.idle'),
     limits: z.optional(described(limitsShape, 'What may leave by this rule in sum; the rule needs a name')),
+    forward: text(
+      'Sends what matches to this https URL of yours instead, with Forwarded (RFC 7239) and a signed statement; forward_to of postern.yaml must allow it',
+    ),
     scrub: flag('Secrets of the host are masked where an answer echoes them. Default: true'),
   },
   { error: 'must be a rule: a map with "hosts" and conditions' },

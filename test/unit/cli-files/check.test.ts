@@ -88,6 +88,22 @@ describe('postern check', () => {
     expect(await runIn(folder, check, ['--config', 'x/postern.yaml'])).toEqual(whole);
   });
 
+  it('compares where policies forward to with forward_to, also for one that is checked alone', async () => {
+    const forward = (url: string): string => `version: 1\nrules: [ { hosts: [a.example], forward: "${url}" } ]\n`;
+    const folder = folderWith({
+      'postern.yaml':
+        'version: 1\nforward_to: [ { host: "[fd00::4]", ports: [443, 8443], addresses: ["fd00::/8"] } ]\n',
+      'policies/a.yaml': forward('https://[fd00::4]:8443/in'),
+      'other/b.yaml': forward('https://[fd00::4]:9443/in'),
+    });
+    expect((await runIn(folder, check)).status).toBe(0);
+    const { status, out } = await runIn(folder, check, ['other/b.yaml']);
+    expect(status).toBe(1);
+    expect(lines(out)[0]).toBe(
+      'other/b.yaml:2:10  rules[0].forward  "[fd00::4]:9443" is not in "forward_to" of postern.yaml; an operator adds it there: forward_to: [ { host: "[fd00::4]", ports: [9443] } ]',
+    );
+  });
+
   it('does not blame postern.yaml for a policy that is checked alone', async () => {
     const folder = folderWith({ 'postern.yaml': 'version: 9\n', 'a.yaml': 'version: 1\n' });
     expect(await runIn(folder, check, ['a.yaml'])).toMatchObject({ status: 0 });

@@ -48,6 +48,7 @@ async function adminScene(address: ListenAddress = LOCAL, token: string | null =
     log,
     liveness: () => made.live,
     quarantine: () => null,
+    jwks: async () => '{"keys":[]}\n',
     bundlePem: () => 'BUNDLE',
     tokenTest,
   });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { compilePolicy } from '../../../src/policy/compile.ts';
-import { claimOf, decide, decideFor } from '../../../src/policy/decide.ts';
+import { claimOf, decide, decideFor, forwardOf } from '../../../src/policy/decide.ts';
 import type { Decision, RequestFacts } from '../../../src/policy/decision.ts';
 import type { RuleSpec, SandboxSpec } from '../../../src/policy/model.ts';
-import { bearer, facts, list, rules, sandbox } from '../../support/specs.ts';
+import { bearer, facts, forwardTo, list, rules, sandbox } from '../../support/specs.ts';
 
 const policyOf = (parts: readonly Partial<RuleSpec>[], rest: Partial<SandboxSpec> = {}) =>
   compilePolicy(sandbox({ rules: rules(...parts), ...rest }));
@@ -319,5 +319,25 @@ describe('a connection that keeps the rules of its host', () => {
     const host = policy.rulesFor('api.example.com');
     expect(decideFor(policy, host, facts())).toEqual(decide(policy, facts()));
     expect(host).toBe(policy.rulesFor('api.example.com'));
+  });
+});
+
+describe('a rule that forwards', () => {
+  const forward = forwardTo('audit.example', '/in');
+
+  it('says where to, for what it allows alone', () => {
+    const decision = ask([{ methods: ['GET'], forward }], { method: 'GET' });
+    expect([forwardOf(decision), claimOf(decision)]).toEqual([forward, 'forward']);
+    const other = ask([{ methods: ['GET'], forward }], { method: 'PUT' }, { mode: 'observe' });
+    expect([other.effect, forwardOf(other), claimOf(other)]).toEqual(['would-deny', null, 'unnamed']);
+    expect(forwardOf(ask([{}], {}))).toBeNull();
+  });
+
+  it('makes paths of its host count: what could leave the path of the URL is refused', () => {
+    expect(codeOf(ask([{ forward }], { path: '/../admin' }))).toBe('PATH_AMBIGUOUS');
+    expect(codeOf(ask([{ forward }], { path: '/a%2Fb' }))).toBe('PATH_AMBIGUOUS');
+    expect(codeOf(ask([{ forward, encodedSlash: true }], { path: '/a%2Fb' }))).toBe('allow');
+    expect(codeOf(ask([{ forward, encodedSlash: true }], { path: '/a%2F..%2F..' }))).toBe('PATH_AMBIGUOUS');
+    expect(codeOf(ask([{}], { path: '/../admin' }))).toBe('allow');
   });
 });

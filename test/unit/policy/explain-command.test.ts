@@ -107,6 +107,22 @@ describe('postern explain', () => {
     expect(status).toBe(1);
   });
 
+  it('refuses a policy that forwards where postern.yaml does not allow it', async () => {
+    const policy = 'version: 1\nrules:\n  - { hosts: [a.test], forward: "https://audit.example/in" }\n';
+    expect(await explain({ 'policies/a.yaml': policy }, 'GET', 'https://a.test/')).toEqual({
+      status: 1,
+      out: '',
+      err: 'policies/a.yaml:3:5  rules[0].forward  "audit.example:443" is not in "forward_to" of postern.yaml; an operator adds it there: forward_to: [ { host: audit.example } ]\n',
+    });
+    const allowed = 'version: 1\nforward_to: [ { host: audit.example } ]\n';
+    const { status, out } = await explain(
+      { 'policies/a.yaml': policy, 'postern.yaml': allowed },
+      'GET',
+      'https://a.test/',
+    );
+    expect([status, out]).toEqual([0, expect.stringContaining('to https://audit.example/in')]);
+  });
+
   it('says so where there is no policy at all', async () => {
     expect(await explain({}, 'GET', 'https://api.github.com/')).toMatchObject({
       status: 1,

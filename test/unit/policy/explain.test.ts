@@ -4,7 +4,7 @@ import type { RequestFacts } from '../../../src/policy/decision.ts';
 import { explain } from '../../../src/policy/explain.ts';
 import { explainText } from '../../../src/policy/explain-text.ts';
 import type { RuleSpec, SandboxSpec } from '../../../src/policy/model.ts';
-import { bearer, facts, header, limits, of, perMinute, rules, sandbox } from '../../support/specs.ts';
+import { bearer, facts, forwardTo, header, limits, of, perMinute, rules, sandbox } from '../../support/specs.ts';
 
 const explained = (
   parts: readonly Partial<RuleSpec>[],
@@ -31,6 +31,16 @@ describe('an explanation', () => {
       tunnel: 'intercept',
       changes: { secrets: ['github', 'openai'], fields: ['Authorization', 'x-key'], query: ['key'], cookies: [] },
     });
+  });
+
+  it('of a request that is forwarded says where to', () => {
+    const forward = forwardTo('audit.example', '/in');
+    const explanation = explained([{ forward, methods: ['GET'] }], { method: 'GET' });
+    expect(explanation).toMatchObject({ decision: 'allow', forward: 'https://audit.example/in' });
+    expect(explainText(explanation)).toContain(
+      '  forwards   to https://audit.example/in, with Forwarded and X-Postern-Statement\n',
+    );
+    expect(explained([{ forward, methods: ['GET'] }], { method: 'PUT' }).forward).toBeNull();
   });
 
   it('says of each rule of the host at which condition it stopped, and what it wants', () => {

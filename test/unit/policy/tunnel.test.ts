@@ -3,7 +3,7 @@ import { compilePolicy } from '../../../src/policy/compile.ts';
 import type { TunnelDecision, TunnelKind } from '../../../src/policy/decision.ts';
 import type { RuleSpec, SandboxSpec } from '../../../src/policy/model.ts';
 import { decideTunnel } from '../../../src/policy/tunnel.ts';
-import { place, rules, sandbox } from '../../support/specs.ts';
+import { forwardTo, place, rules, sandbox } from '../../support/specs.ts';
 
 interface Asked {
   readonly host?: string;
@@ -27,6 +27,13 @@ describe('a host that rules name', () => {
       headers: [{ name: 'b', value: { exact: '2' } }],
     };
     expect(ask([picky])).toEqual({ kind: 'intercept', observed: false, claim: 'named' });
+  });
+
+  it('is not looked up for the tunnel where some rule that could allow forwards', () => {
+    const forward = forwardTo('audit.example');
+    const claimed = (parts: readonly Partial<RuleSpec>[]): unknown => Object.entries(ask(parts)).at(-1);
+    expect(claimed([{ paths: ['/a'] }, { forward }])).toEqual(['claim', 'forward']);
+    expect(claimed([{}, { forward, ports: [8443] }])).toEqual(['claim', 'named']);
   });
 
   it.each<[string, Partial<RuleSpec>, number, string]>([

@@ -28,6 +28,7 @@ upstream:
   dns: [ 10.0.0.2:53, "[fd00::2]:53" ]
   hosts: { api.corp.example: [10.20.3.4, "fd00::4"] }
   allow_addresses: [ 10.20.0.0/16, 10.30.0.1 ]
+forward_to: [ { host: audit.corp.example, addresses: [10.20.0.0/16] } ]
 limits: { connections: 5, connections_per_sandbox: 4, head_bytes: 128KiB, head_fields: 100, client_head: 1s, connect: 2s,
           tls: 3s, response_head: 4m, idle: 5m, tunnel_idle: 6h, drain: 7s, leaf_cache: 8, dns_cache: 9s }
 log: { level: warn, audit: audit.jsonl, audit_required: true }
@@ -61,6 +62,7 @@ state: /var/lib/postern-state
         allowAddresses: ['10.20.0.0/16', '10.30.0.1/32'],
         proxy: null,
       },
+      forwardTo: [{ host: 'audit.corp.example', ports: [443], addresses: ['10.20.0.0/16'] }],
       limits: {
         connections: 5,
         connectionsPerSandbox: 4,
@@ -219,7 +221,6 @@ describe('a mistake in postern.yaml', () => {
     ],
     ['listen: { dns: ["127.0.0.1:5353"] }', '2:16  listen.dns  answering DNS '],
     ['listen: { reuse_port: true }', '2:11  listen.reuse_port  '],
-    ['forward_to: []', '2:1  forward_to  '],
   ])('that asks for later work is refused: %s', (line, finding) => {
     expect(errorsOf(line)).toEqual([`${finding}${LATER}`]);
   });
