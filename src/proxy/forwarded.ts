@@ -20,7 +20,8 @@ export function forwarded(outgoing: Outgoing, statement: string, sandbox: string
   const fields = [
     ...withHost(kept, hostFieldOf({ scheme: 'https', ...forward })),
     field('Forwarded', forwardedValue({ sandbox, host: hostFieldOf(target), proto: target.scheme })),
-    field(STATEMENT_FIELD, statement),
+    // Good for a minute to whoever has it: no HTTP/2 compressor keeps it.
+    { ...field(STATEMENT_FIELD, statement), sensitive: true as const },
   ];
   return { ...outgoing, target: behind(forward.path, outgoing.target), fields };
 }
