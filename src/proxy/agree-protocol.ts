@@ -2,7 +2,7 @@ import type { Snapshot } from '../runtime/snapshot.ts';
 import type { ClientHello } from '../tls/client-hello.ts';
 import type { OriginPool } from '../upstream/pool.ts';
 import { wayTo } from '../upstream/way.ts';
-import { isStillIntercepted } from './judge-again.ts';
+import { claimAgain } from './judge-again.ts';
 import { credentialsFor, destinationOf, type Opening } from './opening.ts';
 import type { Passage } from './passage.ts';
 import type { Services } from './services.ts';
@@ -42,7 +42,8 @@ async function find(
   { pool, runtime }: Services,
 ): Promise<void> {
   const { current } = runtime;
-  if (opening.ground.generation !== current.generation && !isStillIntercepted(opening, passage, current)) return;
+  if (opening.ground.generation !== current.generation && claimAgain(opening, passage, current) !== origin.claim)
+    return;
   const finding = connect(origin, opening, pool, current).catch(() => {});
   await within(finding, FINDING_MS_MAX);
 }

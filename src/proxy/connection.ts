@@ -11,7 +11,7 @@ import { firstBytes } from './first-bytes.ts';
 import type { Flight } from './flight.ts';
 import { H1Client } from './h1-client.ts';
 import { H2Client } from './h2-client.ts';
-import { isStillIntercepted, judgeFlight } from './judge-again.ts';
+import { claimAgain, judgeFlight } from './judge-again.ts';
 import type { OpenConnection } from './open-set.ts';
 import type { OpaqueRun, TunnelConnection } from './opening.ts';
 import type { Entrance, Passage } from './passage.ts';
@@ -138,7 +138,7 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     }
     if (passage === null) return 0;
     const { tunnel } = passage;
-    if (this.#streams !== null && tunnel !== null && !isStillIntercepted(tunnel, passage, next)) this.#streams.drain();
+    if (this.#streams !== null && tunnel !== null && claimAgain(tunnel, passage, next) === null) this.#streams.drain();
     let cut = 0;
     for (const flight of [...this.#flights]) {
       const error = judgeFlight(flight, passage, next);

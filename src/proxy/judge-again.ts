@@ -2,6 +2,7 @@ import { parseIp } from '../address/ip.ts';
 import { ProxyError, toProxyError } from '../errors.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { claimOf, decide, forwardOf } from '../policy/decide.ts';
+import type { Claim } from '../policy/decision.ts';
 import { decideTunnel } from '../policy/tunnel.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Carrier } from '../upstream/carrier.ts';
@@ -37,16 +38,17 @@ export function judgeFlight(flight: Flight, passage: Passage, next: Snapshot): P
   }
 }
 
-/** Whether an intercepted tunnel would be opened again, so that requests in it could still be allowed; each is judged on its own besides. */
-export function isStillIntercepted(
+/** By what claim an intercepted tunnel would be opened again; null if it would not be. Each request in it is judged on its own besides. */
+export function claimAgain(
   { host, port, sandbox }: Pick<TunnelTarget, 'host' | 'port' | 'sandbox'>,
   passage: Passage,
   next: Snapshot,
-): boolean {
+): Claim | null {
   try {
-    return decideTunnel(policyAgain(passage, next, sandbox), host, port, 'connect').kind === 'intercept';
+    const again = decideTunnel(policyAgain(passage, next, sandbox), host, port, 'connect');
+    return again.kind === 'intercept' ? again.claim : null;
   } catch {
-    return false;
+    return null;
   }
 }
 
