@@ -1,6 +1,6 @@
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { ClientHello } from '../tls/client-hello.ts';
-import type { OriginPool } from '../upstream/pool.ts';
+import type { OriginPool } from '../upstream/origin-pool.ts';
 import { wayTo } from '../upstream/way.ts';
 import { claimAgain } from './judge-again.ts';
 import { credentialsFor, destinationOf, type Opening } from './opening.ts';

@@ -132,7 +132,15 @@ async function connect(
   const signal = goneSignal(client);
   const parentCredentials = credentialsFor(way, runtime.current);
   const options = { ...limits, ...NO_SESSION, context: ground.upstreamContext, parentCredentials, signal };
-  const target = { scheme: 'tcp', host, port, shown: host, way, hostMaySpeakFirst: decision.kind === 'raw' } as const;
+  const target = {
+    scheme: 'tcp',
+    host,
+    port,
+    shown: host,
+    way,
+    alpn: [],
+    hostMaySpeakFirst: decision.kind === 'raw',
+  } as const;
   const { socket, raw } = await pool
     .counted(() => dial(target, options))
     .catch((error: unknown) => {

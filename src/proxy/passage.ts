@@ -3,7 +3,7 @@ import type { HostRules } from '../policy/compiled.ts';
 import type { Scheme } from '../policy/model.ts';
 import type { ClientEvidence } from '../runtime/identity.ts';
 import type { Sandbox, Snapshot } from '../runtime/snapshot.ts';
-import type { OriginPool } from '../upstream/pool.ts';
+import type { OriginPool } from '../upstream/origin-pool.ts';
 
 /** How a client connection came in; fixed for its life. */
 export interface Entrance {

@@ -1,6 +1,7 @@
 import { claimOf, forwardOf } from '../policy/decide.ts';
 import type { Carrier } from '../upstream/carrier.ts';
-import type { OriginPool, Pool } from '../upstream/pool.ts';
+import type { OriginPool } from '../upstream/origin-pool.ts';
+import type { Pool } from '../upstream/pool.ts';
 import { type Way, wayTo } from '../upstream/way.ts';
 import type { Passing } from './decide-request.ts';
 import { forwardWay } from './forward-way.ts';

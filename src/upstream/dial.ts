@@ -1,5 +1,5 @@
 import type { Dialled, DialOptions, DialTarget, Leg } from './dialling.ts';
-import { ALPN_H1, secured } from './secure.ts';
+import { secured } from './secure.ts';
 import { assertDialled, connected } from './tcp.ts';
 import { connectedThrough } from './through-parent.ts';
 
@@ -29,4 +29,4 @@ async function legTo(target: DialTarget, options: DialOptions): Promise<Leg> {
   return { socket: tcp, raw: null, tcp };
 }
 
-const named = ({ host, shown, alpn = ALPN_H1 }: DialTarget) => ({ host, shown, alpn });
+const named = ({ host, shown, alpn }: DialTarget) => ({ host, shown, alpn });

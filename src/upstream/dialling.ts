@@ -13,8 +13,8 @@ export interface DialTarget {
   /** As reasons call it, which sandboxes read. */
   readonly shown: string;
   readonly way: Way;
-  /** What may be spoken inside TLS (ALPN, RFC 7301), best first; HTTP/1.1 by default. */
-  readonly alpn?: readonly string[];
+  /** What may be spoken inside TLS (ALPN, RFC 7301), best first; of no use where the scheme is tcp. */
+  readonly alpn: readonly string[];
   /** The host may speak before the client does: bytes that come with the parent's answer are the host's. */
   readonly hostMaySpeakFirst: boolean;
 }

@@ -2,16 +2,18 @@ import type { TLSSocket } from 'node:tls';
 import { ProxyError } from '../errors.ts';
 import type { Observer } from '../observe/record.ts';
 import type { Scheme } from '../policy/model.ts';
-import { Wire, type WireOwner } from '../wire/wire.ts';
+import { Wire } from '../wire/wire.ts';
 import type { Claim } from './address-policy.ts';
 import type { Carrier } from './carrier.ts';
-import { dial } from './dial.ts';
-import type { Dialled, DialOptions } from './dialling.ts';
+import { type DialSettings, dialOrigin } from './dial-origin.ts';
+import type { Dialled } from './dialling.ts';
 import { H1Upstream } from './h1-upstream.ts';
 import type { H2Exchange } from './h2-exchange.ts';
 import { H2Upstream } from './h2-upstream.ts';
-import { IDLE_MS, Origin, originKey } from './origin.ts';
-import { ALPN_H2 } from './secure.ts';
+import { IdleWatch } from './idle-watch.ts';
+import { IDLE_MS, type Origin, originKey } from './origin.ts';
+import { OriginPool, type Pooled } from './origin-pool.ts';
+import { ALPN_H1, ALPN_H2 } from './secure.ts';
 import type { Way } from './way.ts';
 
 /**
@@ -23,24 +25,6 @@ const IDLE_PER_ORIGIN_MAX = 256;
 /** A wildcard rule has as many origins as a sandbox can think of. */
 const IDLE_MAX = 4_096;
 const ORIGINS_MAX = 10_000;
-
-/** What a dial needs from the generation of the request. */
-export type DialSettings = Omit<DialOptions, 'session' | 'onSession'>;
-
-/** A connection as the pool keeps it, busy with exchanges of HTTP/2 or idle. */
-type Pooled = H1Upstream | H2Upstream;
-
-/** An origin with its connections. */
-export class OriginPool extends Origin {
-  /** HTTP/1.1 connections between two requests; the last one used is the first one taken. */
-  readonly idle: H1Upstream[] = [];
-  /** HTTP/2 connections, idle and in use. */
-  readonly sessions: H2Upstream[] = [];
-  /** Whoever finds out what the origin speaks does it for all who wait for that. */
-  finding: Promise<void> | null = null;
-  /** Whoever still has it may use it, but nothing is kept in it: the pool no longer knows of it. */
-  forgotten = false;
-}
 
 /** Whether an idle connection may serve its origin in the generation in force. */
 export type Allows = (origin: Origin, upstream: Pooled) => boolean;
@@ -94,7 +78,8 @@ export class Pool {
   /** Dials by a judged way, for HTTP/1.1. */
   async dial(origin: Origin, way: Way, settings: DialSettings): Promise<H1Upstream> {
     const swaps = this.#swaps;
-    return this.#h1(origin, await this.#dialled(origin, way, settings), way, settings, swaps);
+    const dialled = await this.counted(() => dialOrigin(origin, way, settings, ALPN_H1));
+    return this.#h1(origin, dialled, way, settings, swaps);
   }
 
   /**
@@ -125,7 +110,7 @@ export class Pool {
 
   async #find(origin: OriginPool, way: Way, settings: DialSettings): Promise<void> {
     const swaps = this.#swaps;
-    const dialled = await this.#dialled(origin, way, settings, ALPN_H2);
+    const dialled = await this.counted(() => dialOrigin(origin, way, settings, ALPN_H2));
     const isH2 = (dialled.socket as TLSSocket).alpnProtocol === 'h2';
     origin.spoke(isH2 ? 'h2' : 'h1');
     if (!isH2) return this.release(origin, this.#h1(origin, dialled, way, settings, swaps));
@@ -145,27 +130,6 @@ export class Pool {
     upstream.parentKey = way.kind === 'parent' ? way.parent.key : null;
     upstream.trust = context;
     upstream.judgedAt = swaps;
-  }
-
-  async #dialled(origin: Origin, way: Way, settings: DialSettings, alpn?: readonly string[]): Promise<Dialled> {
-    const session = origin.session?.context === settings.context ? origin.session.bytes : null;
-    const options = { ...settings, session, onSession: sessionKeeper(origin, settings.context) };
-    const { scheme, host, port, shown } = origin;
-    const target = {
-      scheme,
-      host,
-      port,
-      shown,
-      way,
-      hostMaySpeakFirst: false,
-      ...(alpn === undefined ? {} : { alpn }),
-    };
-    return await this.counted(() => dial(target, options)).catch((error: unknown) => {
-      // It may be what the origin could not bear: the next handshake is a whole one.
-      if (error instanceof ProxyError && error.stage === 'dispatch' && error.code.startsWith('TLS_'))
-        origin.session = null;
-      throw error;
-    });
   }
 
   /** An HTTP/2 connection has become idle, or is closed. */
@@ -271,16 +235,6 @@ export class Pool {
   }
 }
 
-/** A function of its own: what it can see stays as long as the connection, and the parent's credentials shall not. */
-const sessionKeeper =
-  (origin: Origin, context: object): DialOptions['onSession'] =>
-  (ticket) => {
-    // A copy of its own: Node's is 1 KB in a block of 64, which a host that is remembered would keep.
-    const bytes = Buffer.allocUnsafeSlow(ticket.length);
-    ticket.copy(bytes);
-    origin.session = { bytes, context };
-  };
-
 const noRoom = ({ shown }: Origin): ProxyError =>
   new ProxyError('UPSTREAM_RESET', {
     stage: 'dispatch',
@@ -290,22 +244,3 @@ const noRoom = ({ shown }: Origin): ProxyError =>
 
 const tooMany = (): ProxyError =>
   new ProxyError('OVERLOADED', { stage: 'dispatch', side: 'proxy', reason: 'there are too many upstream connections' });
-
-class IdleWatch implements WireOwner {
-  readonly #upstream: H1Upstream;
-  readonly onGone: () => void;
-
-  constructor(upstream: H1Upstream, onGone: () => void) {
-    this.#upstream = upstream;
-    this.onGone = onGone;
-  }
-
-  /** RFC 9112 section 9.2 has no answer without a request: such bytes would be read as the answer to the next client's. */
-  onReadable(): void {
-    this.#upstream.wire.destroy();
-  }
-
-  onDeadline(): void {
-    this.#upstream.wire.destroy();
-  }
-}
