@@ -21,7 +21,7 @@ export interface H2ClientLimits extends HeadLimits {
 const STREAMS_MAX = 100;
 /** The room of a whole connection. Node gives it back as bytes arrive, that of a stream when they are taken. */
 const CONNECTION_WINDOW_BYTES = 1024 * 1024;
-const SILENT_MS = 30_000;
+const BEAT = { silentMs: 30_000, answerMs: 15_000 };
 /** Streams that a client may reset at once, and a second for good, before it has to make a new connection (CVE-2023-44487). */
 const RESETS = { streamResetBurst: 500, streamResetRate: 50 };
 /** Frames a second that ask for an answer and bring nothing. gRPC measures its connections with pings, some hundred a second on a fast one. */
@@ -55,7 +55,7 @@ export class H2Client implements Deadline {
       const raw = rawOf(list as unknown as string[], headers);
       this.#onStream(stream, readRequestHead(raw, 'https', limits), (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
     });
-    new Heartbeat(this.#session, raw, SILENT_MS);
+    new Heartbeat(this.#session, raw, BEAT);
     const flood = new Flood(() => this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM));
     this.#session.on('ping', () => flood.count('ping', PINGS_PER_SECOND_MAX));
     this.#session.on('remoteSettings', () => flood.count('settings', SETTINGS_PER_SECOND_MAX));

@@ -21,7 +21,7 @@ const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
  * gRPC servers close a connection that is pinged more often than every 5 minutes while they send nothing ("too_many_pings", gRPC proposal A8), so
  * a quiet one is asked no sooner.
  */
-const SILENT_MS = 310_000;
+const BEAT = { silentMs: 310_000, answerMs: 15_000 };
 /** A connection that is used again after so long is asked at once, beside the request. */
 const DOUBTFUL_MS = 10_000;
 
@@ -55,7 +55,7 @@ export class H2Upstream implements Deadline, StreamOwner {
     this.#onChange = onChange;
     this.#session = sessionOn(socket, origin, limits);
     this.#idle();
-    this.#heartbeat = new Heartbeat(this.#session, bottom, SILENT_MS);
+    this.#heartbeat = new Heartbeat(this.#session, bottom, BEAT);
     this.#session.on('error', ignore);
     this.#session.on('goaway', () => this.retire());
     deadlines.add(this);

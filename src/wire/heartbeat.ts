@@ -2,38 +2,45 @@ import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Deadline, deadlines } from './deadlines.ts';
 
-/** A ping that is not answered for so long has shown that nobody is there. */
-const ANSWER_MS = 15_000;
+/** Milliseconds. */
+export interface Beat {
+  /** Of silence, before the peer is asked. */
+  readonly silentMs: number;
+  /** For any byte of its, after it was asked. */
+  readonly answerMs: number;
+}
 
 /**
  * Tells whether the peer of an HTTP/2 connection is still there: TCP says nothing of a peer that vanished while nothing is sent to it, and nothing of
- * one that hangs. A connection that was silent for `silentMs` is pinged (RFC 9113 section 6.7), and destroyed if no byte comes for `ANSWER_MS`.
+ * one that hangs. A connection that was silent for `silentMs` is pinged (RFC 9113 section 6.7), and destroyed if no byte comes for `answerMs`.
  */
 export class Heartbeat implements Deadline {
-  dueMs: number;
+  dueMs = Number.POSITIVE_INFINITY;
   readonly #session: Http2Session;
   readonly #raw: Socket;
-  readonly #silentMs: number;
+  readonly #beat: Beat;
   #bytesSeen = 0;
   #isAsking = false;
 
   /** @param raw the TCP socket at the bottom, whose count of bytes is the sign of life */
-  constructor(session: Http2Session, raw: Socket, silentMs: number) {
+  constructor(session: Http2Session, raw: Socket, beat: Beat) {
     this.#session = session;
     this.#raw = raw;
-    this.#silentMs = silentMs;
-    this.dueMs = deadlines.nowMs() + silentMs;
+    this.#beat = beat;
     deadlines.add(this);
+    this.#wait(beat.silentMs);
     session.once('close', () => deadlines.delete(this));
   }
 
-  /** Asks now, unless bytes have come since it last looked. */
+  /** Asks now, if it is not asking already. */
   ask(): void {
-    if (!this.#isAsking && !this.#isHeard()) this.#ping();
+    if (this.#isAsking) return;
+    this.#bytesSeen = this.#raw.bytesRead;
+    this.#ping();
   }
 
   onDue(): void {
-    if (this.#isHeard()) this.#wait(this.#silentMs);
+    if (this.#isHeard()) this.#wait(this.#beat.silentMs);
     else if (this.#isAsking) this.#session.destroy();
     else this.#ping();
   }
@@ -49,7 +56,7 @@ export class Heartbeat implements Deadline {
   #ping(): void {
     if (this.#session.destroyed) return;
     this.#isAsking = true;
-    this.#wait(ANSWER_MS);
+    this.#wait(this.#beat.answerMs);
     this.#session.ping(ignore);
   }
 

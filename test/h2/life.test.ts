@@ -243,7 +243,7 @@ describe('an edit of the policy', () => {
     const kept = h2Request(client, { ':path': '/kept' });
     const running = await next();
     const deny = '  - { name: no, hosts: [origin.test], ports: [PORT], paths: ["/denied"], action: deny }';
-    postern.replace('policies/test.yaml', policyFor(origin.port, deny.replace('PORT', String(origin.port))));
+    postern.replace('policies/test.yaml', policyFor(origin.port, deny));
     expect(await denied).toMatchObject({ status: 403, headers: { 'x-postern-error': 'RULE_DENIED' } });
     running.respond({ ':status': 200 });
     running.end('kept');

@@ -14,7 +14,7 @@ export interface H2Scene {
 }
 
 export interface H2SceneOptions extends Partial<H2OriginOptions> {
-  /** More rules, before the one that allows everything on the origin with a bearer. */
+  /** More rules, before the one that allows everything on the origin with a bearer; `PORT` stands for the origin's. */
   readonly rules?: string;
   /** Keys of the last rule. */
   readonly rule?: string;
@@ -46,7 +46,7 @@ export const policyFor = (port: number, rules = '', rule = ''): string => `versi
 secrets:
   token: { file: ../secret.txt }
 rules:
-${rules}
+${rules.replaceAll('PORT', String(port))}
   - name: all
     hosts: [origin.test]
     ports: [${port}]

@@ -1,0 +1,67 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:http2';
+import {
+  type AddressInfo,
+  connect as connectTcp,
+  createServer as createTcpServer,
+  type Server,
+  type Socket,
+} from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { Heartbeat } from '../../../src/wire/heartbeat.ts';
+import { closeAfterTest, closeOpened } from '../../support/closing.ts';
+
+closeOpened();
+
+const BEAT = { silentMs: 100, answerMs: 400 };
+
+async function portOf(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+function watched(port: number) {
+  const socket = connectTcp(port, '127.0.0.1');
+  const session = connect('http://127.0.0.1', { createConnection: () => socket });
+  session.on('error', () => {});
+  closeAfterTest(session, () => session.destroy());
+  return { session, heartbeat: new Heartbeat(session, socket, BEAT) };
+}
+
+describe('a heartbeat', () => {
+  it('asks again and again, and leaves alone who answers', async () => {
+    const server = createServer();
+    let pings = 0;
+    const thrice = new Promise<void>((resolve) => {
+      server.on('session', (session) => {
+        session.on('ping', () => {
+          pings++;
+          if (pings === 3) resolve();
+        });
+      });
+    });
+    closeAfterTest(server, () => server.close());
+    const { session } = watched(await portOf(server));
+    await thrice;
+    expect(session.destroyed).toBe(false);
+  });
+
+  it('ends a connection whose peer took the ping and says nothing', async () => {
+    const sockets: Socket[] = [];
+    const server = createTcpServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => {});
+      // SETTINGS, empty, and its acknowledgement; then silence.
+      socket.write(Buffer.from('000000040000000000000000040100000000', 'hex'));
+      socket.resume();
+    });
+    closeAfterTest(server, () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const { session } = watched(await portOf(server));
+    await once(session, 'close');
+    expect(session.destroyed).toBe(true);
+  });
+});
