@@ -73,7 +73,6 @@ export function parentCredentials(username: string, password: Secret | { readonl
 function openAdditions(plan: Plan, vault: Vault): Additions {
   const opener = new Opener(vault);
   const fields = plan.fields.map((planned) => field(planned.name, opener.fieldValue(planned.value)));
-  if (plan.via) fields.push(field('Via', '1.1 postern'));
   const query = plan.query.map((pair) => opener.parameter(pair)).join('&');
   const cookies = plan.cookies.map((pair) => opener.cookie(pair)).join('; ');
   return { fields, query, cookies, secrets: opener.opened };

@@ -47,6 +47,6 @@ export interface Plan {
   readonly masked: readonly string[];
   /** True if the request leaves as it came (after hop-by-hop fields). */
   readonly empty: boolean;
-  /** Add `Via: 1.1 postern` (RFC 9110 section 7.6.3). */
+  /** `Via: VERSION postern` is added (RFC 9110 section 7.6.3). */
   readonly via: boolean;
 }

@@ -39,8 +39,13 @@ export function injectInto(
   if (plan.empty) return { received, decision, plan, target: received.target.resource, fields, body, needles };
   const applied = applyPlan({ target: received.target.resource, fields }, plan, vault);
   flight.record.injected = applied.injected;
-  return { received, decision, plan, target: applied.target, fields: applied.fields, body, needles };
+  const { target } = applied;
+  return { received, decision, plan, target, fields: withVia(applied.fields, plan, received), body, needles };
 }
+
+/** RFC 9110 section 7.6.3: the version is that of the message as it came. */
+const withVia = (fields: FieldList, { via }: Plan, { head }: Received): FieldList =>
+  via ? [...fields, field('Via', `${head.version} postern`)] : fields;
 
 /** Content-Length as the body leaves, where swapping has changed it. */
 function withLengthOf(body: OutgoingBody, fields: FieldList, wasChunked: boolean): FieldList {

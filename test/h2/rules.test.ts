@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
-import { h2Request } from '../support/h2-client.ts';
+import { h2Request, secureTunnel } from '../support/h2-client.ts';
 import type { H2Handler } from '../support/h2-origin.ts';
 import { startH2Scene } from '../support/h2-scene.ts';
 import { SECRET } from '../support/scene.ts';
@@ -68,6 +68,32 @@ describe('a stream of HTTP/2', () => {
     const answer = await h2Request(await session(), { ...headers, ...length }, body);
     expect(answer).toMatchObject({ status: 200 });
     expect(answer.headers['x-body']).toBe(`key=${SECRET}&more=1`);
+  });
+
+  it.each([
+    ['h2', '2 postern'],
+    ['http/1.1', '1.1 postern'],
+  ])('is told from others in Via, where the rule asks for that: %s', async (protocol, via) => {
+    const { session, postern, authority, origin } = await startH2Scene({
+      alpn: ['h2', 'http/1.1'],
+      rule: 'via: true',
+      handler: (stream, headers) => {
+        stream.respond({ ':status': 200 });
+        stream.end(String(headers.via));
+      },
+    });
+    origin.server.on('request', (request, response) => {
+      if (request.httpVersion === '1.1') response.end(String(request.headers.via));
+    });
+    if (protocol === 'h2') {
+      expect((await h2Request(await session(), { ':path': '/' })).body.toString()).toBe(via);
+      return;
+    }
+    const socket = await secureTunnel(postern.proxyPort, authority, postern.ca, ['http/1.1']);
+    socket.write(`GET / HTTP/1.1\r\nHost: ${authority}\r\nConnection: close\r\n\r\n`);
+    let text = '';
+    for await (const bytes of socket) text += bytes;
+    expect(text).toContain(via);
   });
 
   it('with a misplaced placeholder is refused', async () => {

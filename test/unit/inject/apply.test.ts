@@ -108,10 +108,6 @@ describe('what is added', () => {
     ]);
   });
 
-  it('via: true adds one Via line', () => {
-    expect(fieldsOf({ via: true }, ['Via', '1.1 before'])).toEqual(['Via: 1.1 before', 'Via: 1.1 postern']);
-  });
-
   it('follows a rotated secret, and the same plan serves two vaults', () => {
     const plan = planOf({ inject: [bearer('github')] });
     const authorization = (value: string) =>
