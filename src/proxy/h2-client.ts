@@ -50,6 +50,8 @@ export class H2Client implements Deadline {
     wire.release();
     this.#session = sessionOn(wire, limits);
     this.#session.on('error', ignore);
+    // Tunnels are half-open where HTTP/1.1 needs it, and Node leaves a session on such a socket alone when the client has gone.
+    wire.socket.once('end', () => this.#session.destroy());
     this.#session.on('stream', (stream, headers, flags, list) => {
       // `rawHeaders` of the event; the types of Node say less than its documentation.
       const raw = rawOf(list as unknown as string[], headers);

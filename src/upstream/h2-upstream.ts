@@ -57,6 +57,8 @@ export class H2Upstream implements Deadline, StreamOwner {
     this.#idle();
     this.#heartbeat = new Heartbeat(this.#session, bottom, BEAT);
     this.#session.on('error', ignore);
+    // The socket is half-open, where Node leaves a session alone when the other side has gone.
+    socket.once('end', () => this.#session.destroy());
     this.#session.on('goaway', () => this.retire());
     deadlines.add(this);
     this.#session.once('close', () => {

@@ -11,6 +11,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   readonly cwd?: string;
+  /** 15 s by default. */
+  readonly timeoutMs?: number;
 }
 
 /** Runs a program to its end; one that hangs is killed. */
@@ -22,7 +24,7 @@ export function runCommand(
   const { PATH = '', HOME = '/' } = process.env;
   const child = spawn(program, args, {
     env: { PATH, HOME, ...options.env },
-    timeout: 15_000,
+    timeout: options.timeoutMs ?? 15_000,
     killSignal: 'SIGKILL',
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
