@@ -29,6 +29,9 @@ interface Attempt {
   readonly idleMs: number;
 }
 
+/** An origin that refuses everything on every connection is down. */
+const REPEATS_MAX = 2;
+
 /**
  * Sends the request and waits for the head of its answer. A pooled connection that turns out to be dead before a byte of the answer came is
  * replaced once, if the request may be sent twice.
@@ -48,17 +51,25 @@ export async function dispatch(
     responseHeadMs: spec?.responseHeadMs ?? limits.responseHeadMs,
     idleMs: spec?.idleMs ?? limits.idleMs,
   };
-  if (route.pooled !== null) {
+  for (let repeats = 0; ; repeats++) {
+    const pooled = repeats === 0 ? route.pooled : null;
+    const upstream = pooled ?? (await connect(route, snapshot, services, flight));
     try {
-      const sending = send(route.pooled, attempt, flight);
+      const sending = send(upstream, attempt, flight);
       return answerOf(sending, await sending.response, flight);
     } catch (thrown) {
       flight.check();
-      if (!(thrown instanceof ProxyError && thrown.retryable && mayRepeat(route.pooled, attempt, route))) throw thrown;
+      const isRetryable = thrown instanceof ProxyError && thrown.retryable && repeats < REPEATS_MAX;
+      if (!isRetryable || !mayRepeat(upstream, pooled !== null && route.repeatable, attempt)) throw thrown;
       // The origin has ended its side alone. Nobody else knows of this connection any more.
-      route.pooled.abandon();
+      upstream.abandon();
     }
   }
+}
+
+/** What carries a request that found nothing in the pool. */
+async function connect(route: Route, snapshot: Snapshot, services: Services, flight: Flight): Promise<Carrier> {
+  const { limits } = snapshot.settings;
   const startedMs = performance.now();
   const { upstreamContext: context, parentCredentials } = snapshot;
   const settings = { ...limits, context, parentCredentials, signal: flight.dialling() };
@@ -68,13 +79,15 @@ export async function dispatch(
     : services.pool.dial(route.origin, way, settings);
   const upstream = await flight.waitFor(dialling, (late) => late.abandon());
   flight.record.overheadMs -= performance.now() - startedMs;
-  const sending = send(upstream, attempt, flight);
-  return answerOf(sending, await sending.response, flight);
+  return upstream;
 }
 
-/** RFC 9113 section 8.7: what the host has refused before it did anything may be sent again, whatever it asks for. */
-const mayRepeat = (upstream: Carrier, { body }: Attempt, { repeatable }: Route): boolean =>
-  repeatable || (upstream.protocol === 'h2' && upstream.unprocessed && body === null);
+/**
+ * A connection of the pool may have been dead before the request; it is worth another try where a second effect is none. What the host has refused
+ * before it did anything may be sent again, whatever it asks for (RFC 9113 section 8.7).
+ */
+const mayRepeat = (upstream: Carrier, isRepeatable: boolean, { body }: Attempt): boolean =>
+  isRepeatable || (upstream.protocol === 'h2' && upstream.unprocessed && body === null);
 
 /** A request whose head was written, and the answer to come. */
 interface Sending extends Pick<Answer, 'upstream' | 'sent' | 'idleMs'> {

@@ -13,7 +13,9 @@ import { Flood } from './flood.ts';
 import { H2Request } from './h2-request.ts';
 
 export interface H2ClientLimits extends HeadLimits {
-  /** Without any stream, until the connection is closed. */
+  /** From the handshake to the first request. */
+  readonly clientHeadMs: number;
+  /** Without any stream after that, until the connection is closed. */
   readonly idleMs: number;
 }
 
@@ -41,6 +43,7 @@ export class H2Client implements Deadline {
   readonly #limits: H2ClientLimits;
   readonly #onRequest: (request: H2Request) => void;
   #streams = 0;
+  #isNew = true;
   #isEnding = false;
 
   /** @param wire of a TLS socket that has agreed on `h2`; it is given up */
@@ -85,12 +88,15 @@ export class H2Client implements Deadline {
 
   /** It was idle for too long, or has to be ended. */
   onDue(): void {
-    if (this.#isEnding) this.#session.destroy();
+    if (this.#isEnding || this.#session.closed) this.#session.destroy();
     else this.drain();
+    // A header section that was begun keeps a connection from closing by itself.
+    this.dueMs = deadlines.nowMs() + FAREWELL_MS;
   }
 
   #onStream(stream: ServerHttp2Stream, head: RequestHead | Refused, isWhole: boolean): void {
     this.#streams++;
+    this.#isNew = false;
     if (!this.#isEnding) this.dueMs = Number.POSITIVE_INFINITY;
     stream.once('close', () => {
       this.#streams--;
@@ -100,7 +106,9 @@ export class H2Client implements Deadline {
   }
 
   #rest(): void {
-    if (this.#streams === 0 && !this.#isEnding) this.dueMs = deadlines.nowMs() + this.#limits.idleMs;
+    if (this.#streams > 0 || this.#isEnding) return;
+    const { clientHeadMs, idleMs } = this.#limits;
+    this.dueMs = deadlines.nowMs() + (this.#isNew ? clientHeadMs : idleMs);
   }
 }
 

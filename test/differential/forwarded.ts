@@ -1,5 +1,6 @@
 import { type FieldList, without } from '../../src/headers/field-list.ts';
 import { requestWithoutHopByHop, responseTrailers, responseWithoutHopByHop } from '../../src/headers/hop-by-hop.ts';
+import { requestFraming } from '../../src/http1/framing.ts';
 import type { RequestHead } from '../../src/http1/request-head.ts';
 import type { ResponseHead } from '../../src/http1/response-head.ts';
 import { CHUNK_END, chunkStart, lastChunk, responseHeadText } from '../../src/http1/write.ts';
@@ -75,7 +76,7 @@ function receivedOf({ head }: Message<RequestHead>): Received | null {
     protocol: 'h1',
     head,
     startedMs: 0,
-    framing: () => ({ kind: 'none' }),
+    framing: requestFraming,
     body: (framing) => (framing.kind === 'none' || (framing.kind === 'length' && framing.bytes === 0) ? null : SOURCE),
     bodyTaken: false,
     gone: false,
