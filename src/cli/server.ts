@@ -16,6 +16,7 @@ import { listen, type ProxyListener } from '../proxy/listener.ts';
 import { OpenSet } from '../proxy/open-set.ts';
 import { PolicyListeners } from '../proxy/policy-listeners.ts';
 import type { Services } from '../proxy/services.ts';
+import { serveTransparent } from '../proxy/transparent.ts';
 import { whyNotBound } from '../runtime/bind.ts';
 import { policyListeners } from '../runtime/policy-sockets.ts';
 import { Quarantine, QuarantineError } from '../runtime/quarantine.ts';
@@ -55,6 +56,8 @@ export class Server {
   #signer: StatementSigner | null = null;
   #pool: Pool | null = null;
   #listeners: readonly ProxyListener[] = [];
+  /** Of clients that do not speak to a proxy, by what the log and the status call them. */
+  #otherListeners: Readonly<Record<'transparent' | 'dns', readonly ProxyListener[]>> = { transparent: [], dns: [] };
   #policyListeners: PolicyListeners | null = null;
   #adminAddresses: readonly ListenAddress[] = [];
   #isUp = false;
@@ -75,7 +78,7 @@ export class Server {
       log,
       metrics: this.#metrics,
       // Those of policies are Unix sockets, which nobody dials.
-      listeners: () => [...this.#listeners.map(({ address }) => address), ...this.#adminAddresses],
+      listeners: () => [...this.#everyListener.map(({ address }) => address), ...this.#adminAddresses],
       onMinted: (outcome) => {
         this.#metrics.leaves[outcome]++;
         if (outcome === 'failed') this.#tellOfFailedLeaf();
@@ -128,6 +131,11 @@ export class Server {
     });
     const { listen: wanted, admin } = first.settings;
     this.#listeners = await Promise.all(wanted.proxy.map((at) => bound('listen.proxy', at, listen(at, services))));
+    const transparent = wanted.transparent.map(({ address, port }) => {
+      const way = { ingress: 'transparent', meantPort: port, serve: serveTransparent } as const;
+      return bound('listen.transparent', address, listen(address, services, way));
+    });
+    this.#otherListeners = { ...this.#otherListeners, transparent: await Promise.all(transparent) };
     this.#adminAddresses = await Promise.all(
       admin.listen.map((at) => bound('admin.listen', at, this.#admin.listen(at))),
     );
@@ -137,6 +145,8 @@ export class Server {
     await Promise.all([this.runtime.watch(), this.#refreshBundle()]);
     this.#isUp = true;
     for (const { address } of this.#listeners) this.#log.info('listening', { listener: address.text });
+    for (const [kind, listeners] of Object.entries(this.#otherListeners))
+      for (const { address } of listeners) this.#log.info(`${kind} listening`, { listener: address.text });
     for (const { text } of this.#adminAddresses) this.#log.info('admin listening', { listener: text });
   }
 
@@ -146,7 +156,7 @@ export class Server {
 
   /** Accepts nothing more, lets what runs finish within the drain time, writes the last lines. */
   async stop(drainMs: number = this.runtime.current.settings.limits.drainMs): Promise<void> {
-    const closed = [...this.#listeners.map((listener) => listener.close()), this.#policyListeners?.close()];
+    const closed = [...this.#everyListener.map((listener) => listener.close()), this.#policyListeners?.close()];
     await this.#open.drain(drainMs, new ProxyError('DRAINING', { stage: 'relay', side: 'proxy' }));
     await Promise.all(closed);
     this.#pool?.close();
@@ -161,8 +171,17 @@ export class Server {
     await this.#policyListeners?.follow(policyListeners(governed, snapshot.settings));
   }
 
+  get #everyListener(): readonly ProxyListener[] {
+    return [...this.#listeners, ...this.#otherListeners.transparent, ...this.#otherListeners.dns];
+  }
+
   get #proxyListenerTexts(): readonly string[] {
     return [...this.#listeners.map(({ address }) => address.text), ...(this.#policyListeners?.open ?? [])];
+  }
+
+  get #otherListenerTexts(): Greeting['otherListeners'] {
+    const { transparent, dns } = this.#otherListeners;
+    return { transparent: transparent.map(({ address }) => address.text), dns: dns.map(({ address }) => address.text) };
   }
 
   greeting(): Greeting {
@@ -173,6 +192,7 @@ export class Server {
       program: relative(process.cwd(), process.argv[1] ?? '') || 'postern',
       proxyListeners: this.#proxyListenerTexts,
       listenOverridden: this.#sources.overrides.proxy !== undefined,
+      otherListeners: this.#otherListenerTexts,
       adminListeners: this.#adminAddresses.map(({ text }) => text),
       caFile: authority.paths.ca,
       caCreated: authority.created,
@@ -193,6 +213,7 @@ export class Server {
       ready: this.#isUp,
       draining: this.#open.draining,
       proxyListeners: this.#proxyListenerTexts,
+      otherListeners: this.#otherListenerTexts,
       adminListeners: this.#adminAddresses.map(({ text }) => text),
       listenersFailed: this.#policyListeners?.failed ?? [],
       connections: this.#metrics.connections,

@@ -3,8 +3,8 @@
  * own, and each was looked up in that program's documentation or source.
  */
 export interface SandboxPlace {
-  /** `http://host:port`, as the sandbox reaches the proxy. */
-  readonly proxyUrl: string;
+  /** `http://host:port`, as the sandbox reaches the proxy; null where its connections are redirected and it needs none. */
+  readonly proxyUrl: string | null;
   /** Absolute paths, as the sandbox sees the files. */
   readonly caFile: string;
   readonly bundleFile: string;
@@ -69,31 +69,41 @@ const ADD_TO_ROOTS = [
 export function sandboxVariables(place: SandboxPlace): readonly Variable[] {
   const trustStore = place.trustStoreFile;
   return [
-    ...PROXY_VARIABLES.map((name) => [name, place.proxyUrl] as const),
-    ['NO_PROXY', LOCAL],
-    ['no_proxy', LOCAL],
-    // Node reads the variables above from 24.5 and 22.21 on, and only if it is told to.
-    ['NODE_USE_ENV_PROXY', '1'],
+    ...(place.proxyUrl === null ? [] : proxyVariables(place.proxyUrl)),
     ...REPLACE_ROOTS.map((name) => [name, place.bundleFile] as const),
     ...ADD_TO_ROOTS.map((name) => [name, place.caFile] as const),
     ...(trustStore === null ? [] : [['JAVA_TOOL_OPTIONS', javaOptions(place.proxyUrl, trustStore)] as const]),
   ];
 }
 
+const proxyVariables = (proxyUrl: string): readonly Variable[] => [
+  ...PROXY_VARIABLES.map((name) => [name, proxyUrl] as const),
+  ['NO_PROXY', LOCAL],
+  ['no_proxy', LOCAL],
+  // Node reads the variables above from 24.5 and 22.21 on, and only if it is told to.
+  ['NODE_USE_ENV_PROXY', '1'],
+];
+
 /** The JVM splits the variable at white space, and takes what stands in quotes as one piece. The store can be read without a password. */
-function javaOptions(proxyUrl: string, trustStore: string): string {
+function javaOptions(proxyUrl: string | null, trustStore: string): string {
+  const properties: readonly Variable[] = [
+    ...(proxyUrl === null ? [] : javaProxyProperties(proxyUrl)),
+    ['javax.net.ssl.trustStore', trustStore],
+    ['javax.net.ssl.trustStoreType', 'PKCS12'],
+  ];
+  return properties.map(javaProperty).join(' ');
+}
+
+function javaProxyProperties(proxyUrl: string): readonly Variable[] {
   const { hostname, port } = new URL(proxyUrl);
   const host = hostname.replace(/^\[|\]$/g, '');
-  const properties: readonly Variable[] = [
+  return [
     ['http.proxyHost', host],
     ['http.proxyPort', port || '80'],
     ['https.proxyHost', host],
     ['https.proxyPort', port || '80'],
     ['http.nonProxyHosts', 'localhost|127.*|[::1]'],
-    ['javax.net.ssl.trustStore', trustStore],
-    ['javax.net.ssl.trustStoreType', 'PKCS12'],
   ];
-  return properties.map(javaProperty).join(' ');
 }
 
 function javaProperty([name, value]: Variable): string {

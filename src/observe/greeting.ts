@@ -7,6 +7,7 @@ export interface Greeting {
   /** How this program is called from the current folder, e.g. `dist/postern.js`. */
   readonly program: string;
   readonly proxyListeners: readonly string[];
+  readonly otherListeners: Readonly<Record<'transparent' | 'dns', readonly string[]>>;
   /** They come from `--listen` and not from postern.yaml. */
   readonly listenOverridden: boolean;
   readonly adminListeners: readonly string[];
@@ -28,6 +29,8 @@ const FINDINGS_SHOWN = 20;
 export function greetingText(greeting: Greeting): string {
   const rows: readonly (readonly [string, string])[] = [
     ['proxy', greeting.proxyListeners.join(', ') || 'none'],
+    ...rowOf('redirected', greeting.otherListeners.transparent),
+    ...rowOf('DNS', greeting.otherListeners.dns),
     ['admin', greeting.adminListeners.map(adminUrl).join(', ') || 'none'],
     [
       'CA',
@@ -41,6 +44,10 @@ export function greetingText(greeting: Greeting): string {
   const copy = `In the shell of what shall go out through it:\n\n  eval "$(${greeting.program} env${proxyFlag(greeting)})"`;
   return `${[`postern ${greeting.version}`, table, ...findingsText(greeting.findings), copy].join('\n\n')}\n`;
 }
+
+/** Nothing is said of what is not there. */
+const rowOf = (name: string, listeners: readonly string[]): readonly (readonly [string, string])[] =>
+  listeners.length === 0 ? [] : [[name, listeners.join(', ')]];
 
 /** `env` reads postern.yaml, and the defaults without one: it is told only of what a flag of `serve` changed. */
 function proxyFlag({ proxyListeners, listenOverridden }: Greeting): string {

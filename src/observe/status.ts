@@ -13,6 +13,7 @@ export interface Liveness {
   readonly ready: boolean;
   readonly draining: boolean;
   readonly proxyListeners: readonly string[];
+  readonly otherListeners: Readonly<Record<'transparent' | 'dns', readonly string[]>>;
   readonly adminListeners: readonly string[];
   /** Sockets that a policy names and that could not be opened. */
   readonly listenersFailed: readonly { readonly listener: string; readonly reason: string }[];
@@ -47,7 +48,12 @@ export function statusOf(
     })),
     quarantine,
     findings: findings.map(findingJson),
-    listeners: { proxy: live.proxyListeners, admin: live.adminListeners, failed: live.listenersFailed },
+    listeners: {
+      proxy: live.proxyListeners,
+      ...live.otherListeners,
+      admin: live.adminListeners,
+      failed: live.listenersFailed,
+    },
     connections: live.connections,
     tunnels: live.tunnels,
     audit: { dropped: live.auditDropped, healthy: live.auditHealthy },

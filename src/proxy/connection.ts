@@ -18,6 +18,7 @@ import type { Entrance, Passage } from './passage.ts';
 import type { Services } from './services.ts';
 import { refuseSocks4, serveSocks } from './socks.ts';
 import { tunnel } from './tunnel.ts';
+import type { WayIn } from './way-in.ts';
 
 /** One client connection from its acceptance to its end, through a CONNECT and the TLS inside it. */
 export class ClientConnection implements OpenConnection, TunnelConnection, ExchangeConnection {
@@ -25,6 +26,8 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
   readonly services: Services;
   sandbox: string | null = null;
   #wire: Wire;
+  /** Serves what is spoken where nobody speaks to a proxy; null: they do. */
+  readonly #serveOtherwise: WayIn['serve'] | null;
   #client: H1Client | null = null;
   #passage: Passage | null = null;
   #streams: H2Client | null = null;
@@ -32,8 +35,9 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
   readonly #flights = new Set<Flight>();
   #opaque: OpaqueRun | null = null;
 
-  constructor(wire: Wire, entrance: Entrance, services: Services) {
+  constructor(wire: Wire, entrance: Entrance, services: Services, serveOtherwise: WayIn['serve'] | null = null) {
     this.#wire = wire;
+    this.#serveOtherwise = serveOtherwise;
     this.entrance = entrance;
     this.services = services;
   }
@@ -41,9 +45,18 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
   /** Serves what is spoken to the proxy itself: SOCKS, or HTTP with absolute-form targets, until a CONNECT makes it a tunnel. */
   async serve(): Promise<void> {
     const { clientAddress: address, listener } = this.entrance;
+    const wire = this.#wire;
+    if (this.#serveOtherwise !== null) {
+      const evidence = { address, listener, credentials: null, tokenless: true } as const;
+      this.#countAtOnce(evidence);
+      return await this.#serveOtherwise(
+        wire,
+        { entrance: this.entrance, tunnel: null, evidence, standing: null },
+        this,
+      );
+    }
     const evidence = { address, listener, credentials: null };
     this.#countAtOnce(evidence);
-    const wire = this.#wire;
     const first = await this.#firstByte(wire);
     if (first === null) return closeGently(wire);
     const isSocks = first === SOCKS5 || first === SOCKS4;
@@ -66,7 +79,7 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
   /** Where no token can change whose it is, a connection counts before it has asked for anything: it may never do so. */
   #countAtOnce(evidence: ClientEvidence): void {
     const { identity } = this.services.runtime.current;
-    if (identity.usesTokens) return;
+    if (identity.usesTokens && evidence.tokenless !== true) return;
     const found = identity.identify(evidence);
     if (found.kind === 'sandbox') countFor(this, found.name);
   }
@@ -81,7 +94,7 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     for (let count = 0; ; count++) {
       const request = await client.next();
       if (request === null) return count;
-      if (passage.tunnel === null && request.head.kind === 'request' && request.head.method === 'CONNECT') {
+      if (mayConnect(passage) && request.head.kind === 'request' && request.head.method === 'CONNECT') {
         // Whatever comes of it, it leaves the request behind: as a tunnel that is over, or as a refusal.
         if ((await tunnel(request, client, passage, this)) === 'over') return count + 1;
       } else {
@@ -162,3 +175,6 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     else this.#client?.drain();
   }
 }
+
+/** Where a CONNECT would be one: spoken to a proxy that the client knows of, and not in a tunnel. */
+const mayConnect = ({ tunnel, entrance }: Passage): boolean => tunnel === null && entrance.meantPort === null;

@@ -18,7 +18,8 @@ export function answerItself(received: Received, standing: Standing, entrance: E
   if (method !== 'GET' && !isHead) throw new ProxyError('METHOD_NOT_ALLOWED', { stage: 'decide', side: 'client' });
   const { path, query } = received.target;
   const { snapshot, sandbox } = standing;
-  const page = ownPage({ path, query, fields, snapshot, policy: policyOf(sandbox), reachedAt: entrance.reachedAt });
+  const { reachedAt, meantPort } = entrance;
+  const page = ownPage({ path, query, fields, snapshot, policy: policyOf(sandbox), reachedAt, meantPort });
   const bytes = page.parts.reduce((sum, { length }) => sum + length, 0);
   record.status = 200;
   record.overheadMs = performance.now() - client.startedMs;

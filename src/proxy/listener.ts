@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { ProxyError, toProxyError } from '../errors.ts';
 import { responseHeadText } from '../http1/write.ts';
+import type { Ingress, Protocol } from '../observe/record.ts';
 import { bind } from '../runtime/bind.ts';
 import type { ListenAddress } from '../runtime/settings.ts';
 import { Wire } from '../wire/wire.ts';
@@ -9,6 +10,7 @@ import type { Entrance } from './passage.ts';
 import { noteFailure, openRecord } from './record.ts';
 import { refusedConnect } from './reply.ts';
 import type { Services } from './services.ts';
+import type { WayIn } from './way-in.ts';
 
 /** A listener of the proxy that is bound. */
 export interface ProxyListener {
@@ -19,10 +21,14 @@ export interface ProxyListener {
 }
 
 /** Binds one address and serves every client that connects to it. Rejects with the system's error. */
-export async function listen(address: ListenAddress, services: Services): Promise<ProxyListener> {
+export async function listen(
+  address: ListenAddress,
+  services: Services,
+  way: WayIn | null = null,
+): Promise<ProxyListener> {
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
   const bound = await bind(server, address, { socketMode: socketMode() });
-  server.on('connection', (socket) => accept(socket, bound, services));
+  server.on('connection', (socket) => accept(socket, bound, services, way));
   // After binding an error concerns one connection that was lost before it was accepted (or no descriptor is left).
   server.on('error', () => {});
   return { address: bound, close: () => new Promise((resolve) => server.close(() => resolve())) };
@@ -37,7 +43,7 @@ function socketMode(): number {
 }
 
 /** `accept`: one connection, within the limit. */
-function accept(socket: Socket, listener: ListenAddress, services: Services): void {
+function accept(socket: Socket, listener: ListenAddress, services: Services, way: WayIn | null): void {
   // Reset before it was accepted. What it sent can still be read, but not whose it is: no identity may be made of that.
   if (listener.kind === 'tcp' && socket.remoteAddress === undefined) {
     socket.on('error', () => {});
@@ -46,13 +52,13 @@ function accept(socket: Socket, listener: ListenAddress, services: Services): vo
   }
   const wire = new Wire(socket);
   wire.noticeResets();
-  const entrance = entranceOf(socket, listener);
+  const entrance = entranceOf(socket, listener, way);
   const refusal = refusalOf(services);
   if (refusal !== null) {
     turnAway(wire, entrance, refusal, services);
     return;
   }
-  const connection = new ClientConnection(wire, entrance, services);
+  const connection = new ClientConnection(wire, entrance, services, way?.serve ?? null);
   services.open.add(connection);
   services.observer.connectionOpened('client');
   socket.once('close', () => {
@@ -73,30 +79,51 @@ function refusalOf({ open, runtime, observer, connectionsMax }: Services): Proxy
 }
 
 function turnAway(wire: Wire, entrance: Entrance, error: ProxyError, services: Services): void {
-  const record = openRecord(entrance, 'h1', services.runtime.current.generation, performance.now());
+  const record = openRecord(
+    entrance,
+    PROTOCOL_BY_INGRESS[entrance.ingress],
+    services.runtime.current.generation,
+    performance.now(),
+  );
   record.status = error.status;
   noteFailure(record, error);
-  const { reason, fields } = refusedConnect(record, error);
-  wire.writeText(responseHeadText(error.status, reason, fields, 'Content-Length: 0\r\nConnection: close\r\n'));
+  // Who knows of no proxy may be waiting for anything.
+  if (entrance.ingress === 'transparent' || entrance.ingress === 'dns') record.status = null;
+  else {
+    const { reason, fields } = refusedConnect(record, error);
+    wire.writeText(responseHeadText(error.status, reason, fields, 'Content-Length: 0\r\nConnection: close\r\n'));
+  }
   wire.destroyAfterWrites();
   services.observer.concluded(record);
 }
 
-function entranceOf(socket: Socket, listener: ListenAddress): Entrance {
+/** As what a connection counts that was refused before it said anything. */
+const PROTOCOL_BY_INGRESS: Readonly<Record<Ingress, Protocol>> = {
+  proxy: 'h1',
+  socks: 'h1',
+  unix: 'h1',
+  transparent: 'tunnel',
+  dns: 'dns',
+};
+
+function entranceOf(socket: Socket, listener: ListenAddress, way: WayIn | null): Entrance {
   const address = socket.remoteAddress ?? null;
+  const meantPort = way?.meantPort ?? null;
   if (listener.kind === 'unix' || address === null) {
-    return { ingress: 'unix', listener: listener.text, client: '', clientAddress: null, reachedAt: null };
+    const ingress = way?.ingress ?? 'unix';
+    return { ingress, listener: listener.text, client: '', clientAddress: null, reachedAt: null, meantPort };
   }
   const plain = unmapped(address);
   const client = placeText(plain, socket.remotePort);
   const reachedAt =
     socket.localAddress === undefined ? null : placeText(unmapped(socket.localAddress), socket.localPort);
-  return { ingress: 'proxy', listener: listener.text, client, clientAddress: plain, reachedAt };
+  const ingress = way?.ingress ?? 'proxy';
+  return { ingress, listener: listener.text, client, clientAddress: plain, reachedAt, meantPort };
 }
 
 /** A dual-stack listener shows IPv4 clients as IPv4-mapped (RFC 4291 section 2.5.5.2); policies name them by their own address. */
-const unmapped = (address: string): string =>
+export const unmapped = (address: string): string =>
   address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 
-const placeText = (address: string, port: number | undefined): string =>
+export const placeText = (address: string, port: number | undefined): string =>
   `${address.includes(':') ? `[${address}]` : address}:${port ?? 0}`;

@@ -76,6 +76,7 @@ async function runOpaque({ opening, client, passage, connection, record, allowan
     if (!opening.opened) client.sendOpen();
     record.status = 200;
     if (opening.decision.kind === 'opaque') await checkHello(client.wire, opening);
+    await client.greet?.(upstream, opening.ground.settings.limits.tlsMs);
     const end = await relayRaw(client.wire, upstream, {
       idleMs: opening.ground.settings.limits.tunnelIdleMs,
       onBytesOut: (count) => {

@@ -4,7 +4,7 @@ import { isReserved } from '../policy/reserved.ts';
 import { decideTunnel } from '../policy/tunnel.ts';
 import { wayTo } from '../upstream/way.ts';
 import { denied } from './decide-request.ts';
-import { intercept } from './intercept.ts';
+import { intercept, protocolDenied } from './intercept.ts';
 import { nameInside } from './name-inside.ts';
 import { openOpaque } from './opaque.ts';
 import { type Asked, destinationOf, type Opening, type TunnelClient, type TunnelConnection } from './opening.ts';
@@ -23,6 +23,8 @@ export async function openTunnel(
 ): Promise<'over'> {
   const opening = await decideOpening(asked, client, record);
   if (opening.decision.kind !== 'intercept') return await openOpaque(opening, client, passage, connection, record);
+  if (client.opaqueOnly === true)
+    throw protocolDenied('PostgreSQL cannot be intercepted; it needs a rule with "tls: passthrough"');
   // Judged before the answer, so that a refused address is an answer and not a tunnel that breaks.
   const isOrigin = !isReserved(opening.host) && opening.decision.claim !== 'forward';
   if (isOrigin) await wayTo(destinationOf(opening), opening.ground);

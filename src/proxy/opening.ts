@@ -48,6 +48,10 @@ export interface TunnelClient {
   onAbort(callback: () => void): void;
   /** Tells it that the tunnel is open. */
   sendOpen(): void;
+  /** What follows is a protocol that only its ends can read, so that nothing of it could be intercepted. */
+  readonly opaqueOnly?: boolean;
+  /** Says to the upstream what must be said before the first byte of the client's. Throws if it does not answer as it should. */
+  greet?(upstream: Wire, limitMs: number): Promise<void>;
 }
 
 /** Anything opaque that runs on a connection in place of requests. */

@@ -26,6 +26,8 @@ export interface PageRequest {
   readonly policy: CompiledPolicy;
   /** `address:port` of ours that the client connected to; null where it is not known. */
   readonly reachedAt: string | null;
+  /** Not null: it was redirected, and needs no proxy. */
+  readonly meantPort: number | null;
 }
 
 /**
@@ -132,8 +134,9 @@ function folderOf(text: string): string {
 }
 
 /** The client got here by that address; one that came another way (a Unix socket, a forwarded port) has to say it. */
-function proxyFor({ query, reachedAt }: PageRequest): string {
+function proxyFor({ query, reachedAt, meantPort }: PageRequest): string | null {
   const given = parameter(query, 'proxy');
+  if (given === null && meantPort !== null) return null;
   const url = proxyUrlOf(given ?? (reachedAt === null ? '' : `http://${reachedAt}`));
   if (url !== null) return url;
   throw invalid('proxy', 'Say where you reach the proxy, e.g. /env?proxy=http://127.0.0.1:8080.');

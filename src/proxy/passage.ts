@@ -16,6 +16,8 @@ export interface Entrance {
   readonly clientAddress: string | null;
   /** `address:port` of ours that the client connected to; null on a Unix socket. */
   readonly reachedAt: string | null;
+  /** The port that redirected connections were meant for, as the listener says; null where clients know of the proxy. */
+  readonly meantPort: number | null;
 }
 
 /** What an intercepted tunnel is for: one host, one port, one scheme, for every request in it (contract promise 4). */

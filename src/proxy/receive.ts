@@ -6,6 +6,7 @@ import type { Refused } from '../http1/syntax.ts';
 import type { ExchangeRecord } from '../observe/record.ts';
 import type { BodySource } from '../wire/body.ts';
 import type { ClientRequest } from './client-request.ts';
+import { placeMeant } from './meant-place.ts';
 import type { Passage } from './passage.ts';
 import { absoluteTarget, type BadTarget, defaultPort, type Target, tunnelTarget } from './target.ts';
 
@@ -63,11 +64,10 @@ function checkExpectation(fields: FieldList): void {
 function readTarget(head: RequestHead, passage: Passage): Target {
   // RFC 9110 section 9.3.6: CONNECT asks for a tunnel; there is none inside a tunnel, nor on a request that is not the first.
   if (head.method === 'CONNECT') throw refusal('METHOD_DENIED', 'CONNECT inside a tunnel');
+  const place = passage.tunnel ?? placeMeant(head, passage.entrance.meantPort);
   const target: Target | BadTarget | 'mismatch' =
-    passage.tunnel === null
-      ? absoluteTarget(head.target, head.method)
-      : tunnelTarget(head.target, head.method, passage.tunnel);
-  if (target === 'mismatch') throw refusal('TARGET_MISMATCH', 'the target names another host than the tunnel');
+    place === null ? absoluteTarget(head.target, head.method) : tunnelTarget(head.target, head.method, place);
+  if (target === 'mismatch') throw refusal('TARGET_MISMATCH', 'the target names another host than the tunnel or Host');
   if ('kind' in target) {
     const hint = target.hint === undefined ? {} : { hint: target.hint };
     throw new ProxyError('TARGET_INVALID', { stage: 'receive', side: 'client', reason: target.why, ...hint });

@@ -46,7 +46,8 @@ function plainStanding(client: ClientRequest, passage: Passage, services: Servic
   const known = passage.standing;
   if (known !== null && known.snapshot === snapshot && !snapshot.identity.usesTokens) return known;
   const fields = client.head.kind === 'refused' ? [] : client.head.fields;
-  passage.evidence = { ...passage.evidence, credentials: proxyCredentials(fields) };
+  if (passage.evidence.tokenless !== true)
+    passage.evidence = { ...passage.evidence, credentials: proxyCredentials(fields) };
   const sandbox = identify(snapshot, passage.evidence);
   passage.standing = { snapshot, sandbox, host: null };
   return passage.standing;

@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import type { ListenAddress } from '../address/listen-address.ts';
 import { formatPath } from '../policy/finding.ts';
 import type { Finding, MatchSpec, SandboxSpec, SecretSource } from '../policy/model.ts';
 import { groupSandboxes } from '../policy/reading/sandboxes.ts';
@@ -109,14 +110,20 @@ function matchFindings(entry: MatchSpec, index: number, settings: Settings, read
   });
   const token = entry.token === null ? null : problemOf(entry.token, readings);
   const { listener } = entry;
-  const listens = listener === null || settings.listen.proxy.some(({ text }) => text === listener);
+  const listens = listener === null || listenersOf(settings).some(({ text }) => text === listener);
   return [
     ...(token === null ? [] : [warning('token', token)]),
     ...(listens
       ? []
-      : [warning('listener', `"${listener}" is not in "listen.proxy" of postern.yaml, so nobody comes by it`)]),
+      : [warning('listener', `"${listener}" is not in "listen" of postern.yaml, so nobody comes by it`)]),
   ];
 }
+
+const listenersOf = ({ listen }: Settings): readonly ListenAddress[] => [
+  ...listen.proxy,
+  ...listen.transparent.map(({ address }) => address),
+  ...listen.dns,
+];
 
 function problemOf(source: SecretSource, readings: Readings): string | null {
   const reading = readings.get(sourceKey(source));

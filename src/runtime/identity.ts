@@ -13,6 +13,8 @@ export interface ClientEvidence {
   readonly listener: string;
   /** From Proxy-Authorization (Basic) or SOCKS5; null if none was sent. */
   readonly credentials: { readonly username: string; readonly password: string } | null;
+  /** It came by a way on which no token can be sent (transparent, DNS), so it is not asked for one. */
+  readonly tokenless?: true;
 }
 
 export type Identity =
@@ -106,7 +108,7 @@ class Index {
     const [name] = pointedAt;
     if (pointedAt.size > 1) return conflict([...pointedAt]);
     if (name !== undefined) return { kind: 'sandbox', name };
-    if (!this.usesTokens) return UNKNOWN;
+    if (!this.usesTokens || evidence.tokenless === true) return UNKNOWN;
     return username === null ? NO_TOKEN : TOKEN_ELSEWHERE;
   }
 

@@ -10,6 +10,7 @@ import { readForwardTo } from './read-forward-to.ts';
 import { readLimits } from './read-limits.ts';
 import { checkDistinct, DEFAULT_LISTENERS, readListeners } from './read-listeners.ts';
 import { NO_UPSTREAM, readUpstream } from './read-upstream.ts';
+import { checkWaysIn, readDns, readDnsAnswers, readTransparent } from './read-ways-in.ts';
 import { DEFAULT_LIMITS, type Settings } from './settings.ts';
 import { type RawSettings, settingsShape } from './settings-schema.ts';
 import { readWithin } from './within.ts';
@@ -23,12 +24,14 @@ export interface SettingsReading {
 const HOUR_MS = 3_600_000;
 const LEAF_TTL = { unit: 'duration', min: 10 * 60_000, max: 24 * 24 * HOUR_MS, initial: 24 * HOUR_MS } as const;
 
+const NO_OTHER_WAY_IN = { transparent: [], dns: [], dnsAnswers: [] };
+
 /** What holds where there is no postern.yaml; paths start at this folder. */
 export function defaultSettings(folder: string): Settings {
   return {
     file: null,
     hash: sha256(''),
-    listen: { proxy: DEFAULT_LISTENERS.proxy },
+    listen: { proxy: DEFAULT_LISTENERS.proxy, ...NO_OTHER_WAY_IN },
     admin: { listen: DEFAULT_LISTENERS.admin, token: null },
     policies: resolve(folder, 'policies'),
     ca: { dir: resolve(folder, 'certs'), leafTtlMs: LEAF_TTL.initial },
@@ -66,14 +69,19 @@ function build(raw: RawSettings, site: Site, base: FileBase): Omit<Settings, 'ha
   const at = (...steps: Path): Site => ({ report: site.report, path: steps });
   const pathOf = (text: string | undefined, initial: string, ...steps: Path): string =>
     absolutePath(text ?? initial, at(...steps), base) ?? '';
-  const proxy = readListeners(raw.listen?.proxy, 'proxy', at('listen', 'proxy'));
+  const listen = {
+    proxy: readListeners(raw.listen?.proxy, 'proxy', at('listen', 'proxy')),
+    transparent: readTransparent(raw.listen?.transparent, at('listen', 'transparent')),
+    dns: readDns(raw.listen?.dns, at('listen', 'dns')),
+    dnsAnswers: readDnsAnswers(raw.listen?.dns_answers, at('listen', 'dns_answers')),
+  };
   const admin = readListeners(raw.admin?.listen, 'admin', at('admin', 'listen'));
-  checkDistinct(proxy, admin, at('admin', 'listen'));
-  refuseLater(raw, site);
+  checkDistinct(listen.proxy, admin, at('admin', 'listen'));
+  checkWaysIn(listen, admin, site);
   const audit = raw.log?.audit ?? 'stdout';
   return {
     file: resolve(base.folder, base.file),
-    listen: { proxy },
+    listen,
     admin: {
       listen: admin,
       token: raw.admin?.token === undefined ? null : readSource(raw.admin.token, at('admin', 'token'), base),
@@ -94,13 +102,6 @@ function build(raw: RawSettings, site: Site, base: FileBase): Omit<Settings, 'ha
     strictFiles: raw.strict_files ?? false,
     state: raw.state === undefined ? null : pathOf(raw.state, '', 'state'),
   };
-}
-
-/** An empty list says what is the case anyway; anything in it is not ignored. */
-function refuseLater(raw: RawSettings, { report }: Site): void {
-  if ((raw.listen?.transparent?.length ?? 0) > 0)
-    report.error(['listen', 'transparent'], `transparent listening ${LATER}`);
-  if ((raw.listen?.dns?.length ?? 0) > 0) report.error(['listen', 'dns'], `answering DNS ${LATER}`);
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

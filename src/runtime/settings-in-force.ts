@@ -4,6 +4,8 @@ import type { ListenAddress, LogLevel, Settings } from './settings.ts';
 export interface Overrides {
   readonly proxy?: readonly ListenAddress[];
   readonly admin?: readonly ListenAddress[];
+  /** Nobody comes in but by the proxy's own listeners. */
+  readonly proxyAlone?: true;
   /** Absolute. */
   readonly policies?: string;
   /** Absolute. */
@@ -20,7 +22,11 @@ export interface Overrides {
 export function withOverrides(settings: Settings, overrides: Overrides): Settings {
   return {
     ...settings,
-    listen: { ...settings.listen, proxy: overrides.proxy ?? settings.listen.proxy },
+    listen: {
+      ...settings.listen,
+      proxy: overrides.proxy ?? settings.listen.proxy,
+      ...(overrides.proxyAlone === true ? { transparent: [], dns: [], dnsAnswers: [] } : {}),
+    },
     admin: { ...settings.admin, listen: overrides.admin ?? settings.admin.listen },
     policies: overrides.policies ?? settings.policies,
     ca: { ...settings.ca, dir: overrides.caDir ?? settings.ca.dir },

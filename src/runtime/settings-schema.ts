@@ -7,6 +7,14 @@ const addresses = (wanted: string, description: string) =>
   z.optional(described(z.array(z.string(), { error: wanted }), description));
 const count = (description: string) => z.optional(described(z.int({ error: 'must be a whole number' }), description));
 
+const transparentShape = z.strictObject(
+  {
+    listen: described(z.string({ error: 'must be an address, e.g. "0.0.0.0:8443"' }), 'host:port or unix:/path'),
+    port: described(z.int({ error: 'must be a port, e.g. 443' }), 'The port that clients meant'),
+  },
+  { error: 'must be a map, e.g. { listen: "0.0.0.0:8443", port: 443 }' },
+);
+
 const listenShape = z.strictObject({
   proxy: z.optional(
     list(
@@ -15,8 +23,20 @@ const listenShape = z.strictObject({
       'Where clients connect. Default: [127.0.0.1:8080]',
     ),
   ),
-  transparent: z.optional(described(z.array(z.unknown()), 'Comes in a later release')),
-  dns: z.optional(described(z.array(z.unknown()), 'Comes in a later release')),
+  transparent: z.optional(
+    described(
+      z.array(transparentShape, { error: 'must be a list, e.g. [{ listen: "0.0.0.0:8443", port: 443 }]' }),
+      'Where redirected TCP arrives: TLS by its server name, HTTP by its Host. Default: nowhere',
+    ),
+  ),
+  dns: addresses(
+    'must be a list of addresses, e.g. [127.0.0.1:5353]',
+    'Where DNS is answered for names that the policy allows, by UDP and TCP. Default: nowhere',
+  ),
+  dns_answers: addresses(
+    'must be a list of addresses, e.g. [172.16.42.1]',
+    'With "transparent": what allowed names are answered with. Default: the address that the question came to',
+  ),
 });
 
 const adminShape = z.strictObject({

@@ -52,13 +52,30 @@ export interface ParentSettings {
   readonly noProxyBlocks: readonly string[];
 }
 
+/** One entry of `listen.transparent`. */
+export interface TransparentListener {
+  readonly address: ListenAddress;
+  /** The port that what arrives there was meant for. */
+  readonly port: number;
+}
+
+/** `listen` of postern.yaml. */
+export interface Listeners {
+  readonly proxy: readonly ListenAddress[];
+  readonly transparent: readonly TransparentListener[];
+  /** TCP addresses; UDP is listened on beside. */
+  readonly dns: readonly ListenAddress[];
+  /** Canonical addresses that allowed names are answered with; empty: the one that the question came to. */
+  readonly dnsAnswers: readonly string[];
+}
+
 /** postern.yaml, read and validated: plain data, paths absolute, addresses canonical. */
 export interface Settings {
   /** The file it came from; null for the embedded defaults. */
   readonly file: string | null;
   /** SHA-256 of the text, hex. */
   readonly hash: string;
-  readonly listen: { readonly proxy: readonly ListenAddress[] };
+  readonly listen: Listeners;
   readonly admin: { readonly listen: readonly ListenAddress[]; readonly token: SecretSource | null };
   /** A file or a folder. */
   readonly policies: string;

@@ -16,7 +16,7 @@ import { type Case, type MessageReading, readCase, shared } from './message.ts';
 export const HOST = 'a.test';
 
 const PASSAGE: Passage = {
-  entrance: { ingress: 'proxy', listener: '', client: '', clientAddress: null, reachedAt: null },
+  entrance: { ingress: 'proxy', listener: '', client: '', clientAddress: null, reachedAt: null, meantPort: null },
   tunnel: { sandbox: 'default', scheme: 'http', host: HOST, port: 80, hostField: HOST, tls: null },
   evidence: { address: null, listener: '', credentials: null },
   standing: null,

@@ -32,7 +32,7 @@ export async function startPrivateProxy({ sources, isolate, caDir }: ProxyWanted
   const stderr = new LineSink({ target: 'stderr' });
   const folder = await makePrivateFolder();
   const proxy = isolate ? socketIn(folder) : EPHEMERAL;
-  const overrides = { ...sources.overrides, proxy: [proxy], caDir: caDir ?? folder.ca };
+  const overrides = { ...sources.overrides, proxy: [proxy], proxyAlone: true, caDir: caDir ?? folder.ca } as const;
   const server = new Server({ ...sources, overrides }, new Log(stderr, overrides.logLevel ?? 'info'));
   const clear = async (): Promise<void> => {
     await removePrivateFolder(folder);

@@ -190,7 +190,7 @@ describe('postern check, looking for secrets', () => {
     expect(await warnings(folder)).toEqual([
       'postern.yaml:1:1  admin.token  warning: the admin token is not available: the environment variable ADMIN is not set',
       'policies/a.yaml:5:7  sandbox.match[0].token  warning: the token is not available: the environment variable T is not set',
-      'policies/a.yaml:6:7  sandbox.match[1].listener  warning: "127.0.0.1:1" is not in "listen.proxy" of postern.yaml, so nobody comes by it',
+      'policies/a.yaml:6:7  sandbox.match[1].listener  warning: "127.0.0.1:1" is not in "listen" of postern.yaml, so nobody comes by it',
     ]);
     expect((await warnings(folder, { ADMIN: 'a', T: 't' })).length).toBe(1);
   });

@@ -34,6 +34,7 @@ async function adminScene(address: ListenAddress = LOCAL, token: string | null =
     draining: false,
     proxyListeners: ['127.0.0.1:8080'],
     listenersFailed: [],
+    otherListeners: { transparent: [], dns: [] },
     adminListeners: [],
     connections: scene.metrics.connections,
     tunnels: 0,

@@ -7,6 +7,7 @@ const greeting: Greeting = {
   listenOverridden: false,
   program: 'dist/postern.js',
   proxyListeners: ['127.0.0.1:8080'],
+  otherListeners: { transparent: [], dns: [] },
   adminListeners: ['127.0.0.1:9464', 'unix:/run/admin.sock'],
   caFile: 'certs/ca.pem',
   caCreated: true,

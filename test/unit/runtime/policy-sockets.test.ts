@@ -33,7 +33,9 @@ it('the sockets of policies are those that their match names, and no TCP listene
 it('one that listen.proxy has is not opened twice', () => {
   const path = '/run/a';
   const proxy = [{ kind: 'unix', path, text: `unix:${path}` }] as const;
-  expect(wanted(inForce({ 'a.yaml': A }), { ...settings, listen: { proxy } })).toEqual(['unix:/run/a2']);
+  expect(
+    wanted(inForce({ 'a.yaml': A }), { ...settings, listen: { transparent: [], dns: [], dnsAnswers: [], proxy } }),
+  ).toEqual(['unix:/run/a2']);
 });
 
 it('a policy that does not load any more keeps its sockets, one that went away does not', () => {
