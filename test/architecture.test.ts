@@ -12,6 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   scrub: ['headers'],
   http1: ['errors', 'headers'],
   http2: ['headers', 'http1'],
+  dns: [],
   socks5: ['address', 'errors', 'http1'],
   secrets: ['errors', 'policy', 'scrub'],
   policy: ['address', 'headers', 'errors', 'inject'],
@@ -30,6 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'http1',
     'http2',
     'socks5',
+    'dns',
     'policy',
     'inject',
     'scrub',
@@ -46,7 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'version',
   ],
 };
-const PURE = ['address', 'headers', 'http1', 'http2', 'socks5', 'policy', 'inject', 'scrub', 'budget', 'environment'];
+const PURE = ['address', 'headers', 'http1', 'http2', 'socks5', 'dns', 'policy', 'inject', 'scrub', 'budget', 'environment'];
 /** Modules of Node that compute and touch nothing. */
 const PURE_MODULES = ['node:path', 'node:crypto', 'node:url', 'node:assert', 'node:buffer', 'node:util'];
 const FILE_LINES_MAX = 350;

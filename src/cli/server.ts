@@ -11,8 +11,10 @@ import { Scrape } from '../observe/scrape.ts';
 import type { Liveness } from '../observe/status.ts';
 import { quarantined } from '../proxy/admit.ts';
 import { connectionsWithinDescriptors } from '../proxy/descriptors.ts';
+import { listenDns } from '../proxy/dns-listener.ts';
 import { type Held, isStillTheWay } from '../proxy/judge-again.ts';
 import { listen, type ProxyListener } from '../proxy/listener.ts';
+import { Lookups } from '../proxy/lookups.ts';
 import { OpenSet } from '../proxy/open-set.ts';
 import { PolicyListeners } from '../proxy/policy-listeners.ts';
 import type { Services } from '../proxy/services.ts';
@@ -120,6 +122,7 @@ export class Server {
       signer,
       open: this.#open,
       quarantine,
+      lookups: new Lookups(),
       connectionsMax,
     };
     this.runtime.onSwap((next, previous) => {
@@ -135,7 +138,8 @@ export class Server {
       const way = { ingress: 'transparent', meantPort: port, serve: serveTransparent } as const;
       return bound('listen.transparent', address, listen(address, services, way));
     });
-    this.#otherListeners = { ...this.#otherListeners, transparent: await Promise.all(transparent) };
+    const dns = wanted.dns.map((at) => bound('listen.dns', at, listenDns(at, services)));
+    this.#otherListeners = { transparent: await Promise.all(transparent), dns: await Promise.all(dns) };
     this.#adminAddresses = await Promise.all(
       admin.listen.map((at) => bound('admin.listen', at, this.#admin.listen(at))),
     );

@@ -4,6 +4,7 @@ import type { Quarantine } from '../runtime/quarantine.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { StatementSigner } from '../statement/signer.ts';
 import type { Pool } from '../upstream/pool.ts';
+import type { Lookups } from './lookups.ts';
 import type { OpenSet } from './open-set.ts';
 
 /** What the data path needs from the process around it. One object for all listeners. */
@@ -20,6 +21,8 @@ export interface Services {
   readonly signer: StatementSigner;
   /** Sandboxes that are denied everything. */
   readonly quarantine: Quarantine;
+  /** What the DNS listeners have looked up. */
+  readonly lookups: Lookups;
   /** As many client connections as there are descriptors for; `limits.connections` may ask for fewer. */
   readonly connectionsMax: number;
 }

@@ -10,7 +10,7 @@ import { readForwardTo } from './read-forward-to.ts';
 import { readLimits } from './read-limits.ts';
 import { checkDistinct, DEFAULT_LISTENERS, readListeners } from './read-listeners.ts';
 import { NO_UPSTREAM, readUpstream } from './read-upstream.ts';
-import { checkWaysIn, readDns, readDnsAnswers, readTransparent } from './read-ways-in.ts';
+import { checkResolvers, checkWaysIn, readDns, readDnsAnswers, readTransparent } from './read-ways-in.ts';
 import { DEFAULT_LIMITS, type Settings } from './settings.ts';
 import { type RawSettings, settingsShape } from './settings-schema.ts';
 import { readWithin } from './within.ts';
@@ -78,6 +78,8 @@ function build(raw: RawSettings, site: Site, base: FileBase): Omit<Settings, 'ha
   const admin = readListeners(raw.admin?.listen, 'admin', at('admin', 'listen'));
   checkDistinct(listen.proxy, admin, at('admin', 'listen'));
   checkWaysIn(listen, admin, site);
+  const upstream = readUpstream(raw.upstream, at('upstream'), base);
+  checkResolvers(listen, upstream.dns, site);
   const audit = raw.log?.audit ?? 'stdout';
   return {
     file: resolve(base.folder, base.file),
@@ -91,7 +93,7 @@ function build(raw: RawSettings, site: Site, base: FileBase): Omit<Settings, 'ha
       dir: pathOf(raw.ca?.dir, 'certs', 'ca', 'dir'),
       leafTtlMs: readWithin(raw.ca?.leaf_ttl, LEAF_TTL, at('ca', 'leaf_ttl')),
     },
-    upstream: readUpstream(raw.upstream, at('upstream'), base),
+    upstream,
     forwardTo: readForwardTo(raw.forward_to, at('forward_to')),
     limits: readLimits(raw.limits, at('limits')),
     log: {

@@ -71,18 +71,23 @@ export function checkWaysIn(
 
 /** A socket that is bound to every address does not tell at which of them a datagram arrived. */
 function checkAnswers({ transparent, dns, dnsAnswers }: Omit<Listeners, 'proxy'>, report: Site['report']): void {
-  if (transparent.length === 0) {
-    if (dnsAnswers.length > 0)
-      report.error(
-        ['listen', 'dns_answers'],
-        'is for "listen.transparent", which is not there; remove one or add the other',
-      );
-    return;
+  if (dnsAnswers.length > 0 && (transparent.length === 0 || dns.length === 0)) {
+    const text =
+      'is what "listen.dns" answers with where there is "listen.transparent"; remove it, or add what is missing';
+    report.error(['listen', 'dns_answers'], text);
   }
+  if (transparent.length === 0 || dnsAnswers.length > 0) return;
   for (const [index, address] of dns.entries()) {
-    const isConcrete = address.kind === 'tcp' && !['0.0.0.0', '::', 'localhost'].includes(address.host);
-    if (isConcrete || dnsAnswers.length > 0) continue;
+    if (address.kind === 'tcp' && !['0.0.0.0', '::', 'localhost'].includes(address.host)) continue;
     const text = 'names no single address, which names could be answered with; write "dns_answers" beside it';
     report.error(['listen', 'dns', index], text);
+  }
+}
+
+/** The proxy would ask itself, and wait for its own answer. */
+export function checkResolvers({ dns }: Listeners, resolvers: readonly string[], { report }: Site): void {
+  for (const [index, text] of resolvers.entries()) {
+    if (dns.every((address) => address.text !== text)) continue;
+    report.error(['upstream', 'dns', index], `${quote(text)} is in "listen.dns": this proxy cannot ask itself`);
   }
 }
