@@ -17,6 +17,8 @@ export interface PosternOptions {
   /** Other files by their path in the folder, e.g. secrets; written with mode 0600. */
   readonly files?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** The network namespace that it runs in; the test cannot connect to it then. */
+  readonly network?: string;
   /** Soft and hard limit of open files. */
   readonly descriptors?: number;
   /** The folder of another one that has ended, with what it left there; else a new one. */
@@ -196,7 +198,8 @@ export function launchPostern(options: PosternOptions): Postern {
   mkdirSync(join(folder, 'policies'), { recursive: true });
   const files = filesFor(options);
   for (const [path, text] of Object.entries(files)) writeIn(folder, path, text);
-  const command = [process.execPath, '--disable-sigusr1', ...nodeOptions, PROGRAM, 'serve'];
+  const inside = options.network === undefined ? [] : ['ip', 'netns', 'exec', options.network];
+  const command = [...inside, process.execPath, '--disable-sigusr1', ...nodeOptions, PROGRAM, 'serve'];
   const limited = ['/bin/sh', '-c', `ulimit -n ${descriptors} && exec "$@"`, 'sh', ...command];
   const [program = '', ...args] = descriptors === undefined ? command : limited;
   const child = spawn(program, args, {
