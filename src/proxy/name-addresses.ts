@@ -37,8 +37,9 @@ export async function addressesOf(
 ): Promise<readonly Ip[]> {
   if (parentFor(host, snapshot) !== null)
     throw failed('the host is reached through the parent proxy, and its name is not resolved here');
-  const found = snapshot.resolver.resolve(host);
-  const ips = found instanceof Promise ? await services.lookups.within(sandbox, () => found) : found;
+  const { resolver } = snapshot;
+  const ips =
+    resolver.known(host) ?? (await services.lookups.within(sandbox, async () => await resolver.resolve(host)));
   let reason = '';
   const allowed = ips.filter((ip) => {
     const verdict = snapshot.addresses.judge(ip, port, claim, policy);

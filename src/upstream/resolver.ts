@@ -42,11 +42,15 @@ export class HostResolver {
 
   /** The addresses of a canonical name; a promise only where DNS must be asked. Throws or rejects with `DNS_FAILED`. */
   resolve(host: string): readonly Ip[] | Promise<readonly Ip[]> {
+    return this.known(host) ?? this.#pending.get(host) ?? this.#ask(host);
+  }
+
+  /** The addresses of a canonical name as far as they are known without asking; null if DNS must be asked. */
+  known(host: string): readonly Ip[] | null {
     const fixed = this.fixed(host);
     if (fixed !== null) return fixed;
     const cached = this.#cache.get(host);
-    if (cached !== undefined && cached.untilMs > performance.now()) return cached.ips;
-    return this.#pending.get(host) ?? this.#ask(host);
+    return cached !== undefined && cached.untilMs > performance.now() ? cached.ips : null;
   }
 
   /** The addresses of a canonical name that DNS is never asked for; null for others. */
