@@ -48,7 +48,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'version',
   ],
 };
-const PURE = ['address', 'headers', 'http1', 'http2', 'socks5', 'dns', 'policy', 'inject', 'scrub', 'budget', 'environment'];
+const PURE = [
+  'address',
+  'headers',
+  'http1',
+  'http2',
+  'socks5',
+  'dns',
+  'policy',
+  'inject',
+  'scrub',
+  'budget',
+  'environment',
+];
 /** Modules of Node that compute and touch nothing. */
 const PURE_MODULES = ['node:path', 'node:crypto', 'node:url', 'node:assert', 'node:buffer', 'node:util'];
 const FILE_LINES_MAX = 350;

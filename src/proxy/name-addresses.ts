@@ -37,6 +37,8 @@ export async function addressesOf(
 ): Promise<readonly Ip[]> {
   if (parentFor(host, snapshot) !== null)
     throw failed('the host is reached through the parent proxy, and its name is not resolved here');
+  // It may be nobody's to ask: what is sent there goes elsewhere.
+  if (claim === 'forward') throw failed('what is sent to the host is forwarded, and its name is not looked up');
   const { resolver } = snapshot;
   const ips =
     resolver.known(host) ?? (await services.lookups.within(sandbox, async () => await resolver.resolve(host)));

@@ -223,6 +223,18 @@ describe('a DNS listener', () => {
     expect(port).not.toBe(own.port);
   });
 
+  it('asks no resolver for a host whose requests are forwarded elsewhere', async () => {
+    const { dns } = scene();
+    const before = dns.questions.length;
+    const own = await startNames({
+      policies: 'version: 1\nrules: [{ hosts: [api.test], forward: "https://audit.test/in" }]\n',
+      upstream: { dns: [`127.0.0.1:${dns.port}`] },
+      settings: { forward_to: [{ host: 'audit.test' }] },
+    });
+    expect((await ask(own.port, 'api.test')).rcode).toBe(2);
+    expect(dns.questions.length).toBe(before);
+  });
+
   it('asks no resolver for what goes through a parent proxy', async () => {
     const { dns } = scene();
     const before = dns.questions.length;

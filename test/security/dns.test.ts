@@ -172,7 +172,9 @@ describe('names under a wildcard', () => {
     expect(rcodes.filter((rcode) => rcode === 3)).toHaveLength(64);
     client.send(VALID);
     expect(readAnswer(await client.next()).records).toEqual([[1, PUBLIC]]);
-    await postern.until(() => (postern.audit.filter(({ code }) => code === 'OVERLOADED').length === 6 ? true : undefined));
+    await postern.until(() =>
+      postern.audit.filter(({ code }) => code === 'OVERLOADED').length === 6 ? true : undefined,
+    );
   });
 
   async function own() {

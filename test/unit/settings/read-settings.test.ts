@@ -221,11 +221,12 @@ describe('a mistake in postern.yaml', () => {
     ).toHaveLength(1);
   });
 
-  it.each([
-    ['listen: { reuse_port: true }', '2:11  listen.reuse_port  '],
-  ])('that asks for later work is refused: %s', (line, finding) => {
-    expect(errorsOf(line)).toEqual([`${finding}${LATER}`]);
-  });
+  it.each([['listen: { reuse_port: true }', '2:11  listen.reuse_port  ']])(
+    'that asks for later work is refused: %s',
+    (line, finding) => {
+      expect(errorsOf(line)).toEqual([`${finding}${LATER}`]);
+    },
+  );
 
   it('is reported with all the others, and never repeats what may be a secret', () => {
     const found = errorsOf(
