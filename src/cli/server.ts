@@ -139,7 +139,9 @@ export class Server {
       return bound('listen.transparent', address, listen(address, services, way));
     });
     const dns = wanted.dns.map((at) => bound('listen.dns', at, listenDns(at, services)));
-    this.#otherListeners = { transparent: await Promise.all(transparent), dns: await Promise.all(dns) };
+    // Together, so that none fails unheard while another is waited for.
+    const [redirecting, naming] = await Promise.all([Promise.all(transparent), Promise.all(dns)]);
+    this.#otherListeners = { transparent: redirecting, dns: naming };
     this.#adminAddresses = await Promise.all(
       admin.listen.map((at) => bound('admin.listen', at, this.#admin.listen(at))),
     );
