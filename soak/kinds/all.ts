@@ -17,6 +17,7 @@ import { quarantine } from './quarantine.ts';
 import { rawTcp } from './raw-tcp.ts';
 import { rotated } from './rotated.ts';
 import { slowReader } from './slow-reader.ts';
+import { streams } from './streams.ts';
 import { token } from './token.ts';
 import { unreachable } from './unreachable.ts';
 import { upload } from './upload.ts';
@@ -28,6 +29,7 @@ export const kinds: readonly Kind[] = [
   get,
   upload,
   interim,
+  streams,
   plain,
   websocket,
   passthrough,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttp, type Server as HttpServer, type IncomingMessage } from 'node:http';
+import { createSecureServer, type ServerHttp2Session } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
 import { createServer as createTcp, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -12,6 +13,8 @@ import { startNames } from './names.ts';
 export interface Ports {
   readonly tls: number;
   readonly plain: number;
+  /** HTTP/2 over TLS. */
+  readonly streams: number;
   /** TLS with a certificate that nobody trusts. */
   readonly stranger: number;
   /** TCP that sends back what it gets. */
@@ -49,28 +52,41 @@ export async function startOrigins(certificates: Certificates, credentials: Cred
     plain: createHttp(respond),
     stranger: createHttps(foreign, respond),
   };
+  const sessions = new Set<ServerHttp2Session>();
+  // What both protocols have of requests and answers is all that is asked of them here.
+  // One connection brings the streams of many clients, with all that none of them has read yet.
+  const options = { ...own, maxSessionMemory: 1_000 };
+  const streams = createSecureServer(options, (request, response) => respond(request as never, response as never));
+  streams.on('sessionError', () => {});
+  streams.on('session', (session) => {
+    sessions.add(session);
+    session.on('error', () => {});
+    session.once('close', () => sessions.delete(session));
+  });
   const echo = createTcp({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => {});
     socket.pipe(socket);
   });
   for (const server of Object.values(servers)) prepare(server);
-  const [tls, plain, stranger, raw] = [
+  const [tls, plain, stranger, raw, h2] = [
     await listening(servers.tls),
     await listening(servers.plain),
     await listening(servers.stranger),
     await listening(echo),
+    await listening(streams),
   ];
   const names = await startNames();
-  const sockets = tracked([...Object.values(servers), echo]);
+  const sockets = tracked([...Object.values(servers), echo, streams]);
   return {
-    ports: { tls, plain, stranger, raw, closed: await closedPort(), names: names.port },
+    ports: { tls, plain, streams: h2, stranger, raw, closed: await closedPort(), names: names.port },
     closeIdle() {
       for (const server of Object.values(servers)) server.closeIdleConnections();
+      for (const session of sessions) session.close();
     },
     busy: () => [...busy],
     async close() {
       for (const socket of sockets) socket.destroy();
-      for (const server of [...Object.values(servers), echo]) server.close();
+      for (const server of [...Object.values(servers), echo, streams]) server.close();
       names.close();
     },
   };

@@ -59,6 +59,7 @@ rules:
     hosts: [limited.origin.test]
     limits: { requests: 10/s, bytes_out: 20KiB/s, concurrency: 3, body: 1KiB }
     ${everywhere(ports).replace(', inject', '\n    inject')}
+  - { name: streams, hosts: [streams.origin.test], ports: [${ports.streams}], inject: [{ bearer: "\${fixed}" }] }
   - { name: api, hosts: [api.origin.test], ${everywhere(ports)} }
   - { name: wild, hosts: ["*.origin.test"], ${everywhere(ports)} }
 subnets:

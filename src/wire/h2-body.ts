@@ -56,6 +56,8 @@ export class H2Body implements BodySource {
     const resume = (): void => void stream.resume();
     return new Promise((resolve) => {
       this.#settle = resolve;
+      // Node tells of the end of an empty body at once, whether anybody listens or not.
+      if (stream.readableEnded) return this.#onEnd(sink);
       if (stream.destroyed) return this.#finish(this.#cut());
       stream.once('end', () => this.#onEnd(sink));
       stream.once('close', () => {

@@ -63,6 +63,29 @@ describe('HTTP/2 through the interception', () => {
     expect(answer.trailers?.['x-got']).toBe('17');
   });
 
+  it('carries bodies of no bytes, whose end has come before anybody can take it', async () => {
+    const { session } = await startH2Scene({
+      handler: (stream, headers) => {
+        let count = 0;
+        stream.on('data', (part: Buffer) => {
+          count += part.length;
+        });
+        stream.on('end', () => {
+          stream.respond({ ':status': 200, 'x-count': count });
+          stream.end(headers[':path'] === '/empty' ? '' : 'x');
+        });
+      },
+    });
+    const client = await session();
+    const all = Array.from({ length: 40 }, (_, at) =>
+      h2Request(client, { ':method': 'POST', ':path': at % 2 === 0 ? '/empty' : '/' }, ''),
+    );
+    for (const [at, answer] of (await Promise.all(all)).entries()) {
+      expect(answer).toMatchObject({ status: 200, rstCode: 0, headers: { 'x-count': '0' } });
+      expect(answer.body).toHaveLength(at % 2);
+    }
+  });
+
   it('goes out as HTTP/1.1 where the client speaks nothing else and the origin no HTTP/2', async () => {
     const { postern, origin, authority } = await startScene({
       origin: { onConnection: echoOverH1 },
