@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { type Instance, launch } from './harness/instance.ts';
+import { launch } from './harness/instance.ts';
 import { prepareProcess } from './harness/processes.ts';
 import { busyShare } from './harness/procfs.ts';
 import { openWorld, type World } from './harness/world.ts';
@@ -15,20 +15,13 @@ import { targetLines, verdicts } from './report/targets.ts';
 import { measureClosed } from './rounds/closed.ts';
 import { runNewHosts } from './rounds/hosts.ts';
 import { measureInstances } from './rounds/instances.ts';
-import { breakIn, type Reporter, runLoads } from './rounds/loads.ts';
+import { runH1, runH2 } from './rounds/load-round.ts';
+import type { Reporter, Run } from './rounds/loads.ts';
 import { LoadMeasurements } from './rounds/measurements.ts';
 import { measureMemory } from './rounds/memory.ts';
 import { measureReloads } from './rounds/reloads.ts';
 import { measureRules } from './rounds/rules.ts';
 import { measureStart } from './rounds/start.ts';
-
-/** What the rounds work on; `present` are the peers that are installed and have shown a real injected 200. */
-interface Run {
-  readonly world: World;
-  readonly options: Options;
-  readonly present: readonly Peer[];
-  readonly results: Results;
-}
 
 const progress = (line: string): void =>
   void process.stderr.write(`${String(Math.round(performance.now() / 1000)).padStart(5)} s  ${line}\n`);
@@ -39,6 +32,7 @@ function emptyResults(): Results {
   return {
     loads: new LoadMeasurements(),
     loadedByPeer: new Map(),
+    h2LoadedByPeer: new Map(),
     startByPeer: new Map(),
     memoryByPeer: new Map(),
     rules: [],
@@ -58,22 +52,10 @@ async function attempt(results: Results, name: string, part: () => Promise<void>
   }
 }
 
-async function loadRound({ world, options, present, results }: Run): Promise<void> {
-  const instances: Instance[] = [];
-  try {
-    for (const peer of present) instances.push(await launch(world, peer));
-    progress('breaking in');
-    for (const instance of instances) await breakIn(world, instance, options);
-    await runLoads(world, instances, options, results.loads, reporterOf(results));
-    for (const instance of instances) results.loadedByPeer.set(instance.peer.name, instance.memory());
-  } finally {
-    await Promise.all(instances.map((instance) => instance.stop()));
-  }
-}
-
 /** The rounds by name. Those of every peer go on with the next peer where one fails. */
 const rounds: Readonly<Record<RoundName, (run: Run) => Promise<void>>> = {
-  load: loadRound,
+  load: (run) => runH1(run, reporterOf(run.results)),
+  h2: (run) => runH2(run, reporterOf(run.results)),
   hosts: ({ world, options, present, results }) =>
     runNewHosts(world, present, options, results.loads, reporterOf(results)),
   async start({ world, options, present, results }) {
@@ -146,9 +128,8 @@ function print(results: Results, present: readonly Peer[]): void {
   const legend = present.map((peer) => `- ${peer.name} ${peer.version()}: ${peer.about}`).join('\n');
   const problems =
     results.problems.length === 0 ? '' : `### Notes\n\n${results.problems.map((line) => `- ${line}`).join('\n')}\n`;
-  const names = present.map(({ name }) => name);
   const parts = [
-    peerTables(results, names),
+    peerTables(results, present),
     `${legend}\n`,
     posternLines(results),
     problems,

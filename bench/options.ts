@@ -5,7 +5,17 @@ import type { Cores } from './harness/processes.ts';
 import { peers } from './peers/all.ts';
 
 /** The rounds by the names that `--rounds` takes, in the order in which they run. */
-export const roundNames = ['load', 'hosts', 'start', 'memory', 'rules', 'reloads', 'closed', 'instances'] as const;
+export const roundNames = [
+  'load',
+  'h2',
+  'hosts',
+  'start',
+  'memory',
+  'rules',
+  'reloads',
+  'closed',
+  'instances',
+] as const;
 export type RoundName = (typeof roundNames)[number];
 
 /** What one run does. Two sets of sizes: all of it in about a quarter of an hour, or a quick look. */

@@ -20,6 +20,8 @@ export interface Instance {
   /** Rejects where the peer does not, now, inject what the origin wants. */
   check(): Promise<void>;
   memory(): Memory;
+  /** The URL of a body of so many bytes at its origin. */
+  url(bytes: number): string;
   /** What every load on this instance has in common. */
   load(): Pick<LoadOptions, 'port' | 'mode' | 'fields' | 'pids'>;
   stop(): Promise<void>;
@@ -32,6 +34,8 @@ export interface LaunchOptions {
   readonly folder?: string;
   /** Another origin than the world's. */
   readonly originPort?: number;
+  /** HTTP/2 with the client. */
+  readonly http2?: boolean;
   readonly withinMs?: number;
 }
 
@@ -47,6 +51,7 @@ export async function launch(world: World, peer: Peer, options: LaunchOptions = 
   const adminPort = await freePort();
   const originPort = options.originPort ?? world.origin.port;
   const { certificates, bearer } = world;
+  const http2 = options.http2 ?? false;
   const command = peer.prepare({
     folder,
     port,
@@ -55,10 +60,11 @@ export async function launch(world: World, peer: Peer, options: LaunchOptions = 
     certificates,
     bearer,
     hosts: options.hosts ?? 0,
+    http2,
   });
   const fields = peer.injects ? [] : [`authorization: Bearer ${bearer}`];
   const trust = command.clientTrust ?? (peer.injects ? certificates.caCert : certificates.trust);
-  const target: Probe = { mode: peer.mode, port, host: 'origin.test', originPort, trust, fields };
+  const target: Probe = { mode: peer.mode, port, host: 'origin.test', originPort, trust, fields, http2 };
   const output = world.verbose ? 'inherit' : 'ignore';
   const startedMs = performance.now();
   const child = spawnOn(world.cores.proxy, command.argv, {
@@ -85,6 +91,7 @@ export async function launch(world: World, peer: Peer, options: LaunchOptions = 
       const status = await probe(target);
       if (status !== 200) throw new Error(`${peer.name} did not inject: ${status}`);
     },
+    url: (bytes) => `https://origin.test:${originPort}/${bytes}`,
     memory: () => memoryOf(pid),
     load: () => ({ port, mode: peer.mode, fields, pids: processTree(pid) }),
     stop: () => stop(child),

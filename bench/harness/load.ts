@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly seconds?: number;
   readonly warmSeconds?: number;
   readonly requestsPerConnection?: number;
+  /** So many requests beside one another on each connection, by HTTP/2; absent, one after the other by HTTP/1.1. */
+  readonly streams?: number;
   readonly tickets?: number;
   readonly firstHost?: number;
   readonly fields?: readonly string[];
@@ -56,6 +58,7 @@ function argvOf(options: LoadOptions): string[] {
   add('-d', options.seconds);
   add('-w', options.warmSeconds);
   add('-r', options.requestsPerConnection);
+  add('-s', options.streams);
   add('-n', options.tickets);
   add('-N', options.firstHost);
   for (const field of options.fields ?? []) argv.push('-H', field);
@@ -71,7 +74,8 @@ export interface RunningLoad {
 
 /** Starts the load on a core. */
 export function startLoad(core: number, options: LoadOptions): RunningLoad {
-  const child = spawnOn(core, [compiled('load'), ...argvOf(options)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const program = compiled(options.streams === undefined ? 'load' : 'load-h2');
+  const child = spawnOn(core, [program, ...argvOf(options)], { stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.stdout === null) throw new Error('the load has no output');
   return { result: text(child.stdout).then(parseResult), stop: () => child.kill('SIGTERM') };
 }

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { compiled } from './native.ts';
+import { compiled, type Program } from './native.ts';
 import { spawnOn } from './processes.ts';
 
 /** A running origin: GET /N answers N bytes to requests that carry the credential, 401 to all others. */
@@ -9,9 +9,15 @@ export interface Origin {
   readonly child: ChildProcess;
 }
 
-/** Starts an origin on a free port. Rejects where it exits before it listens. */
-export async function startOrigin(core: number, cert: string, key: string, bearer: string): Promise<Origin> {
-  const argv = [compiled('origin'), cert, key, bearer];
+/** Starts an origin on a free port: `origin` speaks HTTP/1.1, `origin-h2` nothing but HTTP/2. Rejects where it exits before it listens. */
+export async function startOrigin(
+  core: number,
+  cert: string,
+  key: string,
+  bearer: string,
+  program: Extract<Program, `origin${string}`> = 'origin',
+): Promise<Origin> {
+  const argv = [compiled(program), cert, key, bearer];
   const child = spawnOn(core, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.stdout === null) throw new Error('the origin has no output');
   for await (const line of createInterface({ input: child.stdout })) {

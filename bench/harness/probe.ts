@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
+import { getByHttp2 } from './probe-h2.ts';
 
 /** One request through a proxy, made the way the load makes it, but with the proxy's certificate verified. */
 export interface Probe {
@@ -12,6 +13,7 @@ export interface Probe {
   /** The certificate authority that the client trusts: a PEM file, which may appear only once the proxy is up. */
   readonly trust: string;
   readonly fields: readonly string[];
+  readonly http2: boolean;
 }
 
 const probeBytes = 1024;
@@ -21,7 +23,7 @@ const attemptMs = 5000;
 export async function probe(target: Probe): Promise<number> {
   const socket = target.mode === 'mitm' ? await tunnel(target) : await open(target.port);
   try {
-    return await get(target, socket);
+    return await (target.http2 ? getByHttp2(target, probeBytes, attemptMs, socket) : get(target, socket));
   } finally {
     socket.destroy();
   }
@@ -52,12 +54,16 @@ function tunnel(target: Probe): Promise<Socket> {
   });
 }
 
+/** The fields as an object. */
+export const headersOf = ({ fields }: Probe): Record<string, string> =>
+  Object.fromEntries(fields.map((field) => field.split(/: */, 2)));
+
 function get(target: Probe, socket: Socket): Promise<number> {
   return new Promise((resolve, reject) => {
     const secure = tlsConnect({ socket, servername: target.host, ca: readFileSync(target.trust) });
     secure.on('error', reject);
     secure.setTimeout(attemptMs, () => secure.destroy(new Error('the request was not answered')));
-    const headers = Object.fromEntries(target.fields.map((field) => field.split(/: */, 2)));
+    const headers = headersOf(target);
     const request = httpRequest({
       createConnection: () => secure,
       path: `/${probeBytes}`,

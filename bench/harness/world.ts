@@ -14,8 +14,6 @@ export interface World {
   readonly origin: Origin;
   readonly stranger: Origin;
   readonly verbose: boolean;
-  /** The URL of a body of so many bytes. */
-  url(bytes: number): string;
   close(): Promise<void>;
 }
 
@@ -36,7 +34,6 @@ export async function openWorld(cores: Cores, verbose: boolean): Promise<World> 
     origin,
     stranger,
     verbose,
-    url: (bytes) => `https://origin.test:${origin.port}/${bytes}`,
     async close() {
       await Promise.all([stop(origin.child), stop(stranger.child)]);
       rmSync(folder, { recursive: true, force: true });

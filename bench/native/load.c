@@ -3,6 +3,7 @@
 // Counted are answers inside the measured window; errors count whenever they happen, since a proxy has no excuse while warming up.
 #include "clock.h"
 #include "options.h"
+#include "report.h"
 #include "stats.h"
 #include "tls_io.h"
 #include <signal.h>
@@ -24,14 +25,6 @@ static volatile sig_atomic_t stopped;
 
 static struct connection **parked;  // at a fixed rate: open connections with nothing due
 static int parked_count;
-
-static struct {
-  long ok, other_status, errors, opened, hung_up;
-  int last_status;
-  const char *last_failure;
-  char protocol[64];
-} seen;
-static struct histogram latency, opening_time;
 
 static void stop(int signal_number) {
   (void)signal_number;
@@ -79,10 +72,9 @@ static void on_opened(struct connection *c) {
   opening--;
   if (measured(now)) {
     seen.opened++;
-    histogram_add(&opening_time, now - c->opened_us);
+    histogram_add(&seen.opening_time, now - c->opened_us);
   }
-  if (c->ssl && !seen.protocol[0])
-    snprintf(seen.protocol, sizeof seen.protocol, "%s %s", SSL_get_version(c->ssl), SSL_get_cipher_name(c->ssl));
+  report_protocol(c);
   ask_or_park(c);
 }
 
@@ -93,7 +85,7 @@ static void on_answered(struct connection *c) {
   if (measured(now)) {
     if (ok) seen.ok++;
     else seen.other_status++;
-    histogram_add(&latency, now - c->asked_us);
+    histogram_add(&seen.latency, now - c->asked_us);
   } else if (!ok) {
     seen.other_status++;
   }
@@ -182,17 +174,6 @@ static void turn(void) {
   }
 }
 
-static void report(double elapsed_s, double cpu_s) {
-  double megabytes = (double)bytes_received / 1e6;
-  printf("{\"seconds\":%.3f,\"ok\":%ld,\"otherStatus\":%ld,\"errors\":%ld,\"hungUp\":%ld,\"opened\":%ld,\"megabytes\":%.3f,", elapsed_s,
-         seen.ok, seen.other_status, seen.errors, seen.hung_up, seen.opened, megabytes);
-  printf("\"p50Us\":%.0f,\"p90Us\":%.0f,\"p99Us\":%.0f,\"p999Us\":%.0f,\"maxUs\":%ld,\"openingP50Us\":%.0f,", histogram_quantile(&latency, .5),
-         histogram_quantile(&latency, .9), histogram_quantile(&latency, .99), histogram_quantile(&latency, .999), (long)latency.max_us,
-         histogram_quantile(&opening_time, .5));
-  printf("\"cpuSeconds\":%.3f,\"protocol\":\"%s\",\"lastStatus\":%d,\"lastFailure\":\"%s\"}\n", cpu_s, seen.protocol, seen.last_status,
-         seen.last_failure ? seen.last_failure : "");
-}
-
 static void prepare(void) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGTERM, stop);
@@ -230,7 +211,7 @@ int main(int argc, char **argv) {
   bool any = cpu_before >= 0;
   double elapsed_s = any ? (double)(now_us() - warm_us) / 1e6 : 0;
   double cpu_s = any ? cpu_seconds(options.pids, options.pid_count) - cpu_before : 0;
-  report(elapsed_s, cpu_s);
+  report_print(elapsed_s, cpu_s);
   for (int i = 0; i < options.connections; i++) connection_close(&connections[i]);
   return 0;
 }

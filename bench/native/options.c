@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "load -p HOST:PORT -u https://HOST:PORT/PATH [options]    HTTP/1.1 load through a proxy; prints one line of JSON\n"
+    "load -p HOST:PORT -u https://HOST:PORT/PATH [options]    load through a proxy; prints one line of JSON\n"
     "  -m mitm|plain|direct  CONNECT and TLS inside (default) | absolute-form http | TLS straight to -p\n"
     "  -c N      connections (32)             -d S   seconds measured (5), or the longest that -n may take\n"
     "  -w S      seconds of warming up (1)    -H F   a field to send, \"name: value\"; may be repeated\n"
     "  -r N      requests a connection; with 1 a latency includes opening it\n"
+    "  -s N      requests beside one another on a connection (load-h2, which knows -p -u -m -c -d -w -H -P besides)\n"
     "  -n N      stop after N connections of one request each; no warming up\n"
     "  -N FIRST  each connection asks for another host: h<FIRST>.HOST, h<FIRST+1>.HOST, ...\n"
     "  -R RATE   requests a second, on schedule; latency counts from when a request was due\n"
@@ -50,10 +51,10 @@ static void add_field(const char *field, struct target *target) {
 }
 
 void options_read(int argc, char **argv, struct options *options, struct target *target) {
-  *options = (struct options){.connections = 32, .warm_s = 1, .measured_s = 5};
+  *options = (struct options){.connections = 32, .streams = 1, .warm_s = 1, .measured_s = 5};
   *target = (struct target){.mode = MODE_MITM};
   int option;
-  while ((option = getopt(argc, argv, "p:u:m:c:d:w:H:r:n:N:R:KP:")) > 0) switch (option) {
+  while ((option = getopt(argc, argv, "p:u:m:c:d:w:H:r:s:n:N:R:KP:")) > 0) switch (option) {
       case 'p':
         if (sscanf(optarg, "%63[0-9.]:%d", target->proxy, &target->proxy_port) != 2) refuse("-p is an IPv4 address and a port");
         break;
@@ -64,6 +65,7 @@ void options_read(int argc, char **argv, struct options *options, struct target 
       case 'w': options->warm_s = atof(optarg); break;
       case 'H': add_field(optarg, target); break;
       case 'r': options->requests_per_connection = atol(optarg); break;
+      case 's': options->streams = atoi(optarg); break;
       case 'n': options->tickets = atol(optarg); break;
       case 'N': target->first_host = atol(optarg); break;
       case 'R': options->rate = atof(optarg); break;
@@ -73,6 +75,7 @@ void options_read(int argc, char **argv, struct options *options, struct target 
     }
   if (!target->proxy_port || !target->host[0]) refuse("-p and -u are needed");
   if (options->connections < 1) refuse("-c is at least 1");
+  if (options->streams < 1 || options->streams > STREAMS_MAX) refuse("-s is 1 to 100");
   if (options->hold) options->tickets = options->connections;
   if (options->tickets) {
     options->requests_per_connection = 1;

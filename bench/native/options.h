@@ -3,10 +3,12 @@
 #include "connection.h"
 #include <stdbool.h>
 
-enum { PIDS_MAX = 64 };
+/** Streams: what every server allows (RFC 9113 section 6.5.2 recommends no fewer). */
+enum { PIDS_MAX = 64, STREAMS_MAX = 100 };
 
 struct options {
   int connections;
+  int streams;                   // on each, over HTTP/2
   double warm_s, measured_s;
   long requests_per_connection;  // 0: as many as fit
   long tickets;                  // 0: until the time is over; otherwise so many connections, one request each

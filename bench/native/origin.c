@@ -2,9 +2,8 @@
 // the credential; everything else gets 401, so that a proxy which injects nothing has no round.
 //   origin CERT KEY BEARER      listens on a free port of 127.0.0.1 and prints "listening PORT"
 #define _GNU_SOURCE
+#include "server.h"
 #include "tls_io.h"
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 enum { HEAD_MAX = 16 * 1024, PIECE = 16 * 1024, EVENTS = 256 };
 
@@ -120,36 +118,18 @@ static bool serve(struct client *c) {
 }
 
 static void accept_all(int listener) {
-  int on = 1;
-  for (;;) {
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
+  SSL *ssl;
+  for (int fd; (fd = server_accept(listener, tls, &ssl)) >= 0;) {
     struct client *c = malloc(sizeof *c);
     if (!c) exit(1);
     c->fd = fd;
-    c->ssl = SSL_new(tls);
+    c->ssl = ssl;
     c->shaken = c->closing = false;
     c->in_length = c->out_length = c->out_at = 0;
     c->body_left = 0;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    SSL_set_fd(c->ssl, fd);
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
   }
-}
-
-static int listen_anywhere(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, 4096) < 0) {
-    perror("origin");
-    exit(1);
-  }
-  getsockname(listener, (struct sockaddr *)&address, &size);
-  printf("listening %d\n", ntohs(address.sin_port));
-  fflush(stdout);
-  return listener;
 }
 
 int main(int argc, char **argv) {
@@ -160,16 +140,9 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   memset(filler, 'x', sizeof filler);
   snprintf(expected, sizeof expected, "Bearer %s", argv[3]);
-  tls = SSL_CTX_new(TLS_server_method());
-  tls_settings(tls);
-  if (SSL_CTX_use_certificate_chain_file(tls, argv[1]) != 1 || SSL_CTX_use_PrivateKey_file(tls, argv[2], SSL_FILETYPE_PEM) != 1) {
-    fprintf(stderr, "origin: the certificate or key cannot be used\n");
-    return 1;
-  }
+  tls = server_tls(argv[1], argv[2]);
   epoll = epoll_create1(EPOLL_CLOEXEC);
-  int listener = listen_anywhere();
-  struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-  epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+  int listener = server_listen(epoll);
   for (;;) {
     struct epoll_event events[EVENTS];
     int count = epoll_wait(epoll, events, EVENTS, -1);

@@ -48,5 +48,6 @@ export function environmentOf(context: PeerContext): Record<string, string> {
     BENCH_LEAF_CERT: certificates.leafCert,
     BENCH_LEAF_KEY: certificates.leafKey,
     BENCH_FOLDER: context.folder,
+    BENCH_HTTP2: context.http2 ? '1' : '',
   };
 }

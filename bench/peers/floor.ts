@@ -7,6 +7,7 @@ export const floor: Peer = {
   mode: 'mitm',
   injects: true,
   mints: false,
+  http2: 'none',
   install: 'nothing to install',
   version: () => process.versions.node,
   prepare: (context) => ({ argv: nodeProgram('floor'), env: environmentOf(context) }),

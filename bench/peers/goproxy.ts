@@ -12,6 +12,7 @@ export const goproxy: Peer = {
   mode: 'mitm',
   injects: true,
   mints: true,
+  http2: 'both',
   install: 'npm run bench -- --install (needs Go)',
   version() {
     if (!existsSync(program)) return undefined;

@@ -8,6 +8,7 @@ export const httpMitmProxy: Peer = {
   mode: 'mitm',
   injects: true,
   mints: true,
+  http2: 'none',
   install: 'npm run bench -- --install',
   version: () => packageVersion('http-mitm-proxy'),
   prepare: (context) => ({

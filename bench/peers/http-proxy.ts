@@ -7,6 +7,7 @@ export const httpProxy: Peer = {
   mode: 'mitm',
   injects: true,
   mints: false,
+  http2: 'none',
   install: 'npm ci',
   version: () => packageVersion('http-proxy'),
   prepare: (context) => ({ argv: nodeProgram('http-proxy'), env: environmentOf(context) }),

@@ -12,6 +12,7 @@ export const hudsucker: Peer = {
   mode: 'mitm',
   injects: true,
   mints: true,
+  http2: 'both',
   install: 'npm run bench -- --install (needs Rust)',
   version() {
     if (!existsSync(program)) return undefined;

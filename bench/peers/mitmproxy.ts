@@ -16,6 +16,7 @@ export const mitmproxy: Peer = {
   mode: 'mitm',
   injects: true,
   mints: true,
+  http2: 'both',
   install: 'npm run bench -- --install, or Debian: apt-get install mitmproxy',
   version: () => versionOf(program(), '--version'),
   prepare(context) {
@@ -26,7 +27,7 @@ export const mitmproxy: Peer = {
     const settings = [
       'connection_strategy=lazy',
       'upstream_cert=false',
-      'http2=false',
+      `http2=${context.http2}`,
       'onboarding=false',
       'flow_detail=0',
       `confdir=${folder}`,

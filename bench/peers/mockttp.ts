@@ -7,6 +7,7 @@ export const mockttp: Peer = {
   mode: 'mitm',
   injects: true,
   mints: true,
+  http2: 'both',
   install: 'npm run bench -- --install',
   version: () => packageVersion('mockttp'),
   // Its own option for more authorities makes the pool compare a quarter of a megabyte of PEM for every request; this does not.

@@ -5,7 +5,7 @@ import type { Peer, PeerContext } from './peer.ts';
 
 // A reverse proxy with one worker, no access log, no limit on requests a connection, buffers that hold 64 KiB without a temporary file
 // and an upstream pool larger than any round: the least that TLS to TLS costs in C. Its clients come without CONNECT.
-function configuration({ folder, port, originPort, certificates, bearer }: PeerContext): string {
+function configuration({ folder, port, originPort, certificates, bearer, http2 }: PeerContext): string {
   return `
 worker_processes 1;
 daemon off;
@@ -30,7 +30,7 @@ http {
     keepalive_timeout 600s;
   }
   server {
-    listen 127.0.0.1:${port} ssl backlog=4096;
+    listen 127.0.0.1:${port} ssl${http2 ? ' http2' : ''} backlog=4096;
     server_name origin.test;
     ssl_certificate ${certificates.leafCert};
     ssl_certificate_key ${certificates.leafKey};
@@ -63,6 +63,7 @@ export const nginx: Peer = {
   mode: 'direct',
   injects: true,
   mints: false,
+  http2: 'client',
   install: 'Debian: apt-get install nginx-light',
   version: () => versionOf('nginx', '-v'),
   prepare(context) {

@@ -13,6 +13,8 @@ export interface PeerContext {
   readonly bearer: string;
   /** How many names h1 … hN.origin.test it must be able to reach besides origin.test. */
   readonly hosts: number;
+  /** Clients come with HTTP/2, which is otherwise neither offered nor used. */
+  readonly http2: boolean;
 }
 
 /** How to start a peer: everything else about its life is common to all. */
@@ -22,6 +24,9 @@ export interface Command {
   /** The authority that clients of this peer trust, where it is not `certificates.caCert`. */
   readonly clientTrust?: string;
 }
+
+/** `client`: HTTP/1.1 to the origin; `none` cannot take part. */
+export type Http2 = 'both' | 'client' | 'none';
 
 /** A program that is measured. One file each; all verify the origin against `certificates.trust`. */
 export interface Peer {
@@ -34,6 +39,8 @@ export interface Peer {
   readonly injects: boolean;
   /** Whether it signs certificates for names it has not seen. */
   readonly mints: boolean;
+  /** What it speaks in the rounds of HTTP/2, with the client and with the origin. */
+  readonly http2: Http2;
   /** What to do where `version` finds nothing. */
   readonly install: string;
   /** The installed version, or undefined where it is not installed. */

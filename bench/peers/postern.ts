@@ -95,6 +95,7 @@ function peerOf({ name, about, project }: Named, options: PosternOptions): Peer 
     mode: 'mitm',
     injects: true,
     mints: true,
+    http2: 'both',
     install: 'npm ci',
     version: () => (existsSync(programIn(project)) ? manifestVersion(project) : undefined),
     prepare: (context) => prepare(project, context, options),

@@ -53,6 +53,7 @@ export const squid: Peer = {
   mode: 'mitm',
   injects: true,
   mints: true,
+  http2: 'none',
   install: 'Debian: apt-get install squid-openssl',
   version: () => (generators.some((file) => existsSync(file)) ? versionOf('squid', '-v') : undefined),
   prepare(context) {

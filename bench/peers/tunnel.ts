@@ -7,6 +7,7 @@ export const tunnel: Peer = {
   mode: 'mitm',
   injects: false,
   mints: false,
+  http2: 'both',
   install: 'nothing to install',
   version: () => process.versions.node,
   prepare: (context) => ({ argv: nodeProgram('tunnel'), env: environmentOf(context) }),

@@ -20,6 +20,7 @@ export function resultsAsJson(
     versions: Object.fromEntries(versions),
     loads: results.loads.all,
     loaded: Object.fromEntries(results.loadedByPeer),
+    h2Loaded: Object.fromEntries(results.h2LoadedByPeer),
     start: [...results.startByPeer.values()],
     memory: [...results.memoryByPeer.values()],
     rules: results.rules,

@@ -12,6 +12,8 @@ export interface Results {
   readonly loads: LoadMeasurements;
   /** After the loads, by peer. */
   readonly loadedByPeer: Map<string, Memory>;
+  /** The same after the loads by HTTP/2. */
+  readonly h2LoadedByPeer: Map<string, Memory>;
   readonly startByPeer: Map<string, StartMeasurement>;
   readonly memoryByPeer: Map<string, MemoryMeasurement>;
   rules: readonly RulesMeasurement[];

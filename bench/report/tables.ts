@@ -1,7 +1,9 @@
+import type { Http2, Peer } from '../peers/peer.ts';
 import {
   cpuMicroseconds,
   cpuMillisecondsPerMegabyte,
   type Figure,
+  type LoadMeasurements,
   type LoadName,
   megabytesPerSecond,
   p50,
@@ -25,17 +27,23 @@ function render(title: string, peers: readonly string[], columns: readonly Colum
   return table(title, ['peer', ...measured.map(([head]) => head)], rows);
 }
 
-/** The tables that compare peers. */
-export function peerTables(results: Results, peers: readonly string[]): string {
-  const { loads } = results;
-  const value = (head: string, load: LoadName, figure: Figure): Column => [
+/** Columns of a figure of a load, and of its ratio to the limit's. */
+const columnsOf = (loads: LoadMeasurements) => ({
+  value: (head: string, load: LoadName, figure: Figure): Column => [
     head,
     (peer) => number(loads.figure(load, peer, figure)),
-  ];
-  const against = (load: LoadName, figure: Figure): Column => [
+  ],
+  against: (load: LoadName, figure: Figure): Column => [
     `x ${limit}`,
     (peer) => ratio(loads.ratio(load, peer, limit, figure)),
-  ];
+  ],
+});
+
+/** The tables that compare peers. */
+export function peerTables(results: Results, present: readonly Peer[]): string {
+  const { loads } = results;
+  const peers = present.map(({ name }) => name);
+  const { value, against } = columnsOf(loads);
   const requests = render('Requests: 1 KiB and 64 KiB, 32 connections kept open', peers, [
     value('req/s', 'small', perSecond),
     value('CPU us/req', 'small', cpuMicroseconds),
@@ -59,7 +67,34 @@ export function peerTables(results: Results, peers: readonly string[]): string {
     value('CPU us/host', 'hosts', cpuMicroseconds),
     ['rate x squid', (peer) => ratio(loads.ratio('hosts', peer, 'squid', perSecond))],
   ]);
-  return [requests, bulkAndNew, memoryTable(results, peers)].filter(Boolean).join('\n');
+  return [requests, bulkAndNew, http2Table(results, present), memoryTable(results, peers)].filter(Boolean).join('\n');
+}
+
+const spoken = { both: 'both sides', client: 'client, 1.1 behind', none: 'no HTTP/2' } satisfies Record<Http2, string>;
+
+/** Peers without HTTP/2 are in it by name. */
+function http2Table(results: Results, present: readonly Peer[]): string {
+  const { loads, h2LoadedByPeer } = results;
+  if (h2LoadedByPeer.size === 0) return '';
+  const { value, against } = columnsOf(loads);
+  const names = present.map(({ name }) => name);
+  return render('HTTP/2: 8 connections of 20 streams, 1 of 50; bulk over 4', names, [
+    ['HTTP/2', (name) => spoken[present.find((peer) => peer.name === name)?.http2 ?? 'none']],
+    value('1 KiB req/s', 'h2Small', perSecond),
+    value('CPU us/req', 'h2Small', cpuMicroseconds),
+    against('h2Small', cpuMicroseconds),
+    value('p99 us', 'h2Small', p99),
+    value('1x50 req/s', 'h2One', perSecond),
+    value('CPU us/req', 'h2One', cpuMicroseconds),
+    against('h2One', cpuMicroseconds),
+    value('64 KiB req/s', 'h2Medium', perSecond),
+    value('CPU us/req', 'h2Medium', cpuMicroseconds),
+    against('h2Medium', cpuMicroseconds),
+    value('bulk MB/s', 'h2Bulk', megabytesPerSecond),
+    value('CPU ms/MB', 'h2Bulk', cpuMillisecondsPerMegabyte),
+    against('h2Bulk', cpuMillisecondsPerMegabyte),
+    ['RSS loaded MiB', (name) => mebibytes(h2LoadedByPeer.get(name)?.rss)],
+  ]);
 }
 
 function memoryTable(results: Results, peers: readonly string[]): string {

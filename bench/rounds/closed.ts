@@ -46,7 +46,7 @@ async function openAndClose(
   instance: Instance,
   tickets: number,
 ): Promise<{ done: number; failed: number }> {
-  const options = { ...instance.load(), url: world.url(1024), connections: 32, tickets, seconds: longestSeconds };
+  const options = { ...instance.load(), url: instance.url(1024), connections: 32, tickets, seconds: longestSeconds };
   const { ok, errors, otherStatus } = await runLoad(world.cores.load, options);
   return { done: ok + errors + otherStatus, failed: errors + otherStatus };
 }

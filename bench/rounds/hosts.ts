@@ -37,7 +37,7 @@ async function meetNewHosts(world: World, peer: Peer, options: Options): Promise
   const meet = (firstHost: number, tickets: number, seconds: number) =>
     runLoad(world.cores.load, {
       ...instance.load(),
-      url: world.url(1024),
+      url: instance.url(1024),
       connections: 32,
       tickets,
       firstHost,

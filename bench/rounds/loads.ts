@@ -2,41 +2,68 @@ import type { Instance } from '../harness/instance.ts';
 import { type LoadOptions, runLoad } from '../harness/load.ts';
 import type { World } from '../harness/world.ts';
 import type { Options } from '../options.ts';
+import type { Peer } from '../peers/peer.ts';
+import type { Results } from '../report/results.ts';
 import type { LoadMeasurements, LoadName } from './measurements.ts';
 
-interface Load {
-  readonly name: Exclude<LoadName, 'hosts'>;
+/** One load, as every peer meets it. */
+export interface Load {
+  readonly name: LoadName;
   readonly bytes: number;
   readonly connections: number;
   readonly requestsPerConnection?: number;
+  /** Requests beside one another on a connection, by HTTP/2. */
+  readonly streams?: number;
 }
 
 const small: Load = { name: 'small', bytes: 1024, connections: 32 };
 const connections: Load = { name: 'connections', bytes: 1024, connections: 32, requestsPerConnection: 1 };
-const loads: readonly Load[] = [
+/** Those of HTTP/1.1. */
+export const h1Loads: readonly Load[] = [
   small,
   { name: 'medium', bytes: 64 * 1024, connections: 32 },
   { name: 'bulk', bytes: 16 * 1024 * 1024, connections: 4 },
   connections,
 ];
 
+const h2Small: Load = { name: 'h2Small', bytes: 1024, connections: 8, streams: 20 };
+/** Those of HTTP/2: many streams beside one another; bulk as by HTTP/1.1, since one stream has one window to wait for. */
+export const h2Loads: readonly Load[] = [
+  h2Small,
+  { name: 'h2One', bytes: 1024, connections: 1, streams: 50 },
+  { name: 'h2Medium', bytes: 64 * 1024, connections: 8, streams: 20 },
+  { name: 'h2Bulk', bytes: 16 * 1024 * 1024, connections: 4, streams: 1 },
+];
+
+/** What a fresh instance is broken in with. */
+export const h1BreakIn: readonly Load[] = [small, connections];
+export const h2BreakIn: readonly Load[] = [h2Small];
+
 /** The options of one of these loads on an instance, for a window of `options.seconds`; the small one where none is named. */
-export function loadOptions(world: World, instance: Instance, options: Options, load = small): LoadOptions {
+export function loadOptions(instance: Instance, options: Options, load = small): LoadOptions {
   return {
     ...instance.load(),
-    url: world.url(load.bytes),
+    url: instance.url(load.bytes),
     connections: load.connections,
     seconds: options.seconds,
     warmSeconds: options.warmSeconds,
     ...(load.requestsPerConnection === undefined ? {} : { requestsPerConnection: load.requestsPerConnection }),
+    ...(load.streams === undefined ? {} : { streams: load.streams }),
   };
 }
 
-/** Loads a fresh instance for a while, requests and connections, and forgets the figures. */
-export async function breakIn(world: World, instance: Instance, options: Options): Promise<void> {
-  const seconds = options.breakInSeconds;
-  await runLoad(world.cores.load, { ...loadOptions(world, instance, options, small), seconds: seconds * 0.7 });
-  await runLoad(world.cores.load, { ...loadOptions(world, instance, options, connections), seconds: seconds * 0.3 });
+/** Loads a fresh instance for a while, with requests and connections unless told otherwise, and forgets the figures. */
+export async function breakIn(world: World, instance: Instance, options: Options, loads = h1BreakIn): Promise<void> {
+  const seconds = options.breakInSeconds / loads.length;
+  for (const load of loads) await runLoad(world.cores.load, { ...loadOptions(instance, options, load), seconds });
+}
+
+/** What the rounds work on; `present` are the peers that are installed and have shown a real injected 200. */
+export interface Run {
+  readonly world: World;
+  readonly options: Options;
+  readonly present: readonly Peer[];
+  readonly results: Results;
 }
 
 /** Where rounds say how far they are and what went wrong. */
@@ -50,9 +77,8 @@ export interface Reporter {
  * machine does meanwhile falls on all of them alike.
  */
 export async function runLoads(
-  world: World,
+  { world, options, loads }: { readonly world: World; readonly options: Options; readonly loads: readonly Load[] },
   instances: readonly Instance[],
-  options: Options,
   into: LoadMeasurements,
   { progress, problem }: Reporter,
 ): Promise<void> {
@@ -64,7 +90,7 @@ export async function runLoads(
         // One that fails has no figure for this repeat; the others keep theirs.
         try {
           await instance.check();
-          const result = await runLoad(world.cores.load, loadOptions(world, instance, options, load));
+          const result = await runLoad(world.cores.load, loadOptions(instance, options, load));
           into.all.push({ load: load.name, peer: name, repeat, result });
         } catch (error) {
           problem(`${name} ${load.name}: ${String(error)}`);

@@ -1,8 +1,11 @@
 import type { LoadResult } from '../harness/load.ts';
 import { median } from '../harness/statistics.ts';
 
-/** The loads that every peer meets, and one that only those who mint leaves do. */
-export type LoadName = 'small' | 'medium' | 'bulk' | 'connections' | 'hosts';
+/** The loads that every peer meets, one that only those who mint leaves do, and those for peers that speak HTTP/2. */
+export type LoadName = H1LoadName | H2LoadName;
+type H1LoadName = 'small' | 'medium' | 'bulk' | 'connections' | 'hosts';
+/** By HTTP/2. `h2One` has all its streams on one connection. */
+type H2LoadName = 'h2Small' | 'h2One' | 'h2Medium' | 'h2Bulk';
 
 /** One load on one peer. Figures of one repeat were measured one after the other and are compared with each other only. */
 export interface LoadMeasurement {

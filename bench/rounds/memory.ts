@@ -40,7 +40,7 @@ export async function measureMemory(world: World, peer: Peer, options: Options):
 }
 
 function hold<Found>(world: World, instance: Instance, connections: number, meanwhile: () => Promise<Found>) {
-  const options = { ...instance.load(), url: world.url(1024), connections, seconds: 40 };
+  const options = { ...instance.load(), url: instance.url(1024), connections, seconds: 40 };
   return holdConnections(world.cores.load, options, meanwhile);
 }
 

@@ -29,11 +29,11 @@ export async function measureReloads(world: World, options: Options): Promise<Re
   try {
     await breakIn(world, instance, options);
     const quiet = await runLoad(world.cores.load, {
-      ...loadOptions(world, instance, options),
+      ...loadOptions(instance, options),
       seconds: options.seconds * 2,
     });
     const load = startLoad(world.cores.load, {
-      ...loadOptions(world, instance, options),
+      ...loadOptions(instance, options),
       seconds: options.reloadSeconds + 60,
     });
     const { timesMs, error } = await reloadOften(instance, options).finally(() => load.stop());

@@ -42,8 +42,8 @@ async function compare(world: World, options: Options, many: number): Promise<Ru
     for (const instance of [base, large]) await breakIn(world, instance, options);
     const pairs: { few: number; many: number }[] = [];
     for (let repeat = 0; repeat < options.repeats + 2; repeat++) {
-      const ofFew = await runLoad(world.cores.load, loadOptions(world, base, options));
-      const ofMany = await runLoad(world.cores.load, loadOptions(world, large, options));
+      const ofFew = await runLoad(world.cores.load, loadOptions(base, options));
+      const ofMany = await runLoad(world.cores.load, loadOptions(large, options));
       pairs.push({ few: cpuMicroseconds(ofFew), many: cpuMicroseconds(ofMany) });
     }
     const ratio = median(pairs.map((pair) => pair.many / pair.few));

@@ -27,7 +27,9 @@ func main() {
 	proxy := goproxy.NewProxyHttpServer()
 	proxy.Logger = log.New(io.Discard, "", 0)
 	proxy.CertStore = &leaves{byHost: map[string]*tls.Certificate{}}
-	proxy.Tr = transport()
+	http2 := os.Getenv("BENCH_HTTP2") != ""
+	proxy.AllowHTTP2 = http2
+	proxy.Tr = transport(http2)
 	proxy.OnRequest().HandleConnect(goproxy.FuncHttpsHandler(
 		func(host string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 			return &goproxy.ConnectAction{Action: goproxy.ConnectMitm, TLSConfig: goproxy.TLSConfigFromCA(&authority)}, host
@@ -41,7 +43,7 @@ func main() {
 }
 
 // transport verifies against the test CA and dials this machine for every name: the origin is the only server the benchmark has.
-func transport() *http.Transport {
+func transport(http2 bool) *http.Transport {
 	roots := x509.NewCertPool()
 	pem, err := os.ReadFile(os.Getenv("BENCH_TRUST"))
 	if err != nil || !roots.AppendCertsFromPEM(pem) {
@@ -52,6 +54,7 @@ func transport() *http.Transport {
 		TLSClientConfig:     &tls.Config{RootCAs: roots, ClientSessionCache: tls.NewLRUClientSessionCache(0)},
 		MaxIdleConnsPerHost: 4096,
 		DisableCompression:  true,
+		ForceAttemptHTTP2:   http2,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			_, port, err := net.SplitHostPort(address)
 			if err != nil {

@@ -27,7 +27,7 @@ const packageName = 'mockttp';
 const { getLocal }: Mockttp = await import(packageName);
 const server = getLocal({
   https: { certPath: setting('BENCH_CA_CERT'), keyPath: setting('BENCH_CA_KEY') },
-  http2: false,
+  http2: setting('BENCH_HTTP2') !== '',
   recordTraffic: false,
   maxBodySize: 0,
 });

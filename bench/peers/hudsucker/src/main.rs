@@ -79,6 +79,7 @@ async fn main() {
         .with_tls_config(trust())
         .https_or_http()
         .enable_http1()
+        .enable_http2()
         .wrap_connector(tcp);
     let bearer = HeaderValue::from_str(&format!("Bearer {}", setting("BENCH_BEARER"))).expect("a field value");
     Proxy::builder()
