@@ -9,11 +9,11 @@ import type { Refused } from '../http1/syntax.ts';
 import { rawFields, readTrailers } from '../http2/raw-fields.ts';
 import type { BodyFailure, BodySink, BodySource } from '../wire/body.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
-import { H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
+import { EndWatch, H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
 import { headersObject, listOf } from '../wire/h2-fields.ts';
 import type { AnswerHead, ClientRequest } from './client-request.ts';
 
-const FAULTS = { side: 'client', invalid: 'FRAMING_INVALID', cut: 'REQUEST_INVALID' } as const;
+const SIDE = { side: 'client', invalid: 'FRAMING_INVALID', cut: 'REQUEST_INVALID' } as const;
 /** `Date` is the host's to say (SEMANTICS.md 6); the types of Node do not know the option. */
 const NO_DATE: object = { sendDate: false };
 const WITHOUT_BODY = { ...NO_DATE, endStream: true };
@@ -78,7 +78,10 @@ export class H2Request implements ClientRequest, Deadline {
       return null;
     }
     const declared = framing.kind === 'length' ? framing.bytes : null;
-    this.#body = new H2Body(this.#stream, FAULTS, declared, (raw) => readTrailers(raw, this.#limits));
+    this.#body = new H2Body(this.#stream, new EndWatch(this.#stream), declared, {
+      ...SIDE,
+      trailersOf: (raw) => readTrailers(raw, this.#limits),
+    });
     const body = this.#body;
     const taken = (failure: BodyFailure): BodyFailure => {
       this.bodyTaken = failure === null;

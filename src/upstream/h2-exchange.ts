@@ -5,15 +5,13 @@ import { type Framing, responseFraming } from '../http1/framing.ts';
 import type { HeadLimits } from '../http1/head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { Refused } from '../http1/syntax.ts';
-import { type RawFields, readTrailers } from '../http2/raw-fields.ts';
+import type { RawFields } from '../http2/raw-fields.ts';
 import { readResponseHead } from '../http2/response-head.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
-import { H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
+import { type BodyRules, EndWatch, H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
 import { rawOf } from '../wire/h2-fields.ts';
 import { type Awaiting, INTERIM_MAX, type UpstreamResponse } from './awaiting.ts';
 import type { Origin } from './origin.ts';
-
-const FAULTS = { side: 'upstream', invalid: 'RESPONSE_INVALID', cut: 'UPSTREAM_RESET' } as const;
 
 type Headers = IncomingHttpHeaders & IncomingHttpStatusHeader;
 
@@ -24,6 +22,7 @@ export interface StreamOwner {
   readonly ip: string;
   readonly parentKey: string | null;
   readonly limits: HeadLimits;
+  readonly bodyRules: BodyRules;
   /** Opens a stream. */
   request(head: RawFields, hasBody: boolean): ClientHttp2Stream;
   /** The exchange is over. */
@@ -39,6 +38,7 @@ export class H2Exchange implements Deadline {
   readonly #upstream: StreamOwner;
   #stream: ClientHttp2Stream | null = null;
   #settle: { resolve(response: UpstreamResponse): void; reject(error: ProxyError): void } | null = null;
+  #end: EndWatch | null = null;
   #awaiting: Awaiting | null = null;
   #body: H2Body | null = null;
   #interims = 0;
@@ -72,6 +72,7 @@ export class H2Exchange implements Deadline {
   begin(head: RawFields, hasBody: boolean, trailersOf: (trailers: FieldList) => FieldList): H2Sink {
     const stream = this.#upstream.request(head, hasBody);
     this.#stream = stream;
+    this.#end = new EndWatch(stream);
     stream.on('error', ignore);
     stream.once('close', () => this.#onClose());
     stream.on('headers', (headers: Headers, _flags: number, raw: string[]) => this.#onInterim(rawOf(raw, headers)));
@@ -134,13 +135,14 @@ export class H2Exchange implements Deadline {
   #answer(head: ResponseHead, framing: Framing): void {
     const settle = this.#settle;
     const stream = this.#stream;
+    const end = this.#end;
     this.#settle = null;
-    if (stream === null) return;
+    if (stream === null || end === null) return;
     // What may not come is not read, so that nothing waits for it.
     if (framing.kind === 'none') stream.resume();
     else {
       const declared = framing.kind === 'length' ? framing.bytes : null;
-      this.#body = new H2Body(stream, FAULTS, declared, (raw) => readTrailers(raw, this.#upstream.limits));
+      this.#body = new H2Body(stream, end, declared, this.#upstream.bodyRules);
     }
     settle?.resolve({ head, framing, body: this.#body });
   }

@@ -1,8 +1,9 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { HeadLimits } from '../http1/head.ts';
-import type { RawFields } from '../http2/raw-fields.ts';
+import { type RawFields, readTrailers } from '../http2/raw-fields.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
+import type { BodyRules } from '../wire/h2-body.ts';
 import { listOf } from '../wire/h2-fields.ts';
 import { sessionOptions } from '../wire/h2-session.ts';
 import { Heartbeat } from '../wire/heartbeat.ts';
@@ -11,6 +12,7 @@ import { H2Exchange, type StreamOwner } from './h2-exchange.ts';
 import { IDLE_MS, type Origin } from './origin.ts';
 import { remoteAddressOf } from './remote-address.ts';
 
+const SIDE = { side: 'upstream', invalid: 'RESPONSE_INVALID', cut: 'UPSTREAM_RESET' } as const;
 /** Streams at once on one connection, if the host does not want fewer; RFC 9113 section 6.5.2 recommends that it take no fewer. */
 const STREAMS_MAX = 100;
 /** Bytes that a host may send of one answer before anybody has taken them: the price of a client that does not read. */
@@ -34,6 +36,7 @@ export class H2Upstream implements Deadline, StreamOwner {
   readonly address: string;
   readonly ip: string;
   readonly limits: HeadLimits;
+  readonly bodyRules: BodyRules;
   parentKey: string | null = null;
   /** The context that verified its certificate. */
   trust: object | null = null;
@@ -50,6 +53,7 @@ export class H2Upstream implements Deadline, StreamOwner {
   constructor(origin: Origin, { socket, raw }: Dialled, limits: HeadLimits, onChange: (upstream: H2Upstream) => void) {
     this.origin = origin;
     this.limits = { headBytes: limits.headBytes, headFields: limits.headFields };
+    this.bodyRules = { ...SIDE, trailersOf: (raw) => readTrailers(raw, this.limits) };
     const bottom = raw ?? socket;
     ({ ip: this.ip, address: this.address } = remoteAddressOf(bottom));
     this.#onChange = onChange;

@@ -20,35 +20,51 @@ export class StreamReset extends Error {
 /** Declared length of a body, bytes; null where only its end will tell. */
 type DeclaredBytes = number | null;
 
+/** What the bodies of one side have in common. */
+export interface BodyRules extends BodyFaults {
+  /** Reads a trailer section; null if it is not valid. */
+  readonly trailersOf: (raw: RawFields) => FieldList | null;
+}
+
+/**
+ * Whether the readable side of a stream has ended by END_STREAM. Node ends it in the same way for a reset with NO_ERROR, which completes no
+ * message. When it does, the stream is marked as closed only in the second case; but a stream whose other side has ended is closed at once as
+ * well, and bytes that come while JavaScript runs reach the stream before `response` or `stream` is told of. So this looks on from the first.
+ */
+export class EndWatch {
+  sawEnd = false;
+
+  /** @param stream just made, where it was made here */
+  constructor(stream: Http2Stream) {
+    const push = stream.push.bind(stream);
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (chunk === null && !stream.closed) this.sawEnd = true;
+      return push(chunk, encoding);
+    };
+  }
+}
+
 /**
  * The body of one HTTP/2 message. Made as soon as its stream is known, since trailers are told of only once; nothing is read before `moveTo`, so
  * that flow control holds the peer back.
  */
 export class H2Body implements BodySource {
   readonly #stream: Http2Stream;
-  readonly #faults: BodyFaults;
-  readonly #trailersOf: (raw: RawFields) => FieldList | null;
+  readonly #end: EndWatch;
+  readonly #rules: BodyRules;
   readonly #declaredBytes: DeclaredBytes;
   #trailers: FieldList | null = [];
   #bytes = 0;
-  #sawEnd = false;
   #settle: ((failure: BodyFailure) => void) | null = null;
 
-  /** @param trailersOf reads a trailer section; null if it is not valid */
-  constructor(
-    stream: Http2Stream,
-    faults: BodyFaults,
-    declaredBytes: DeclaredBytes,
-    trailersOf: (raw: RawFields) => FieldList | null,
-  ) {
+  constructor(stream: Http2Stream, end: EndWatch, declaredBytes: DeclaredBytes, rules: BodyRules) {
     this.#stream = stream;
-    this.#faults = faults;
+    this.#end = end;
     this.#declaredBytes = declaredBytes;
-    this.#trailersOf = trailersOf;
+    this.#rules = rules;
     stream.once('trailers', (headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) => {
-      this.#trailers = this.#trailersOf(rawOf(raw, headers));
+      this.#trailers = rules.trailersOf(rawOf(raw, headers));
     });
-    this.#watchEnd();
   }
 
   moveTo(sink: BodySink, onBytes: (count: number) => void): Promise<BodyFailure> {
@@ -56,8 +72,8 @@ export class H2Body implements BodySource {
     const resume = (): void => void stream.resume();
     return new Promise((resolve) => {
       this.#settle = resolve;
-      // Node tells of the end of an empty body at once, whether anybody listens or not.
-      if (stream.readableEnded) return this.#onEnd(sink);
+      // An empty body may be over already.
+      if (stream.readableEnded) return this.#finish(this.#endOf(sink));
       if (stream.destroyed) return this.#finish(this.#cut());
       stream.once('end', () => this.#onEnd(sink));
       stream.once('close', () => {
@@ -73,19 +89,6 @@ export class H2Body implements BodySource {
         sink.whenDrained(resume);
       });
     });
-  }
-
-  /**
-   * Node ends a readable stream in the same way for END_STREAM and for a reset with NO_ERROR, of which only the first completes a message. When
-   * it does, the stream is marked as closed only in the second case.
-   */
-  #watchEnd(): void {
-    const stream = this.#stream;
-    const push = stream.push.bind(stream);
-    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
-      if (chunk === null && !stream.closed) this.#sawEnd = true;
-      return push(chunk, encoding);
-    };
   }
 
   /** Nobody wants it any more, nor to be told of its end: what still comes is thrown away. */
@@ -105,19 +108,21 @@ export class H2Body implements BodySource {
 
   #endOf(sink: BodySink): BodyFailure {
     const isShort = this.#declaredBytes !== null && this.#bytes !== this.#declaredBytes;
-    if (!this.#sawEnd || isShort) return this.#cut();
-    if (this.#trailers === null) return this.#failure(this.#faults.invalid, 'a trailer section is not valid');
+    // One that ends while the stream is open has ended by itself.
+    const sawEnd = this.#end.sawEnd || !this.#stream.closed;
+    if (!sawEnd || isShort) return this.#cut();
+    if (this.#trailers === null) return this.#failure(this.#rules.invalid, 'a trailer section is not valid');
     sink.end(this.#trailers);
     return null;
   }
 
   #cut(): ProxyError {
-    return this.#failure(this.#faults.cut, 'the stream was reset in the middle of a body');
+    return this.#failure(this.#rules.cut, 'the stream was reset in the middle of a body');
   }
 
   #failure(code: Code, reason: string): ProxyError {
     const cause = new StreamReset(this.#stream.rstCode ?? constants.NGHTTP2_NO_ERROR);
-    return new ProxyError(code, { stage: 'relay', side: this.#faults.side, reason, cause });
+    return new ProxyError(code, { stage: 'relay', side: this.#rules.side, reason, cause });
   }
 
   #finish(failure: BodyFailure): void {
