@@ -72,9 +72,10 @@ export class H2Body implements BodySource {
     const resume = (): void => void stream.resume();
     return new Promise((resolve) => {
       this.#settle = resolve;
-      // An empty body may be over already.
-      if (stream.readableEnded) return this.#finish(this.#endOf(sink));
-      if (stream.destroyed) return this.#finish(this.#cut());
+      // An empty body may be over already. But Node throws away what a client has sent on a stream that was closed before it was read.
+      const isOver = stream.readableEnded && !(stream.closed && this.#rules.side === 'client');
+      if (isOver) return this.#finish(this.#endOf(sink));
+      if (stream.readableEnded || stream.destroyed) return this.#finish(this.#cut());
       stream.once('end', () => this.#onEnd(sink));
       stream.once('close', () => {
         // Most streams close after their end: an error is made only where it is one.

@@ -90,6 +90,10 @@ async function requested(...frames: readonly Buffer[]): Promise<Moved> {
   return found;
 }
 
+it('a request that is reset without an error before it is read is cut', async () => {
+  expect(await requested(data(1, 'abc', { end: true }), reset(1, 'NO_ERROR'))).toMatchObject({ end: 'cut' });
+});
+
 describe.each([
   { side: 'an answer', transfer: answered },
   { side: 'a request', transfer: requested },
