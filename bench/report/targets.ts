@@ -39,6 +39,7 @@ function loadTargets({ loads }: Results): readonly Verdict[] {
   const cpu = (load: 'small' | 'medium' | 'connections', other: string) =>
     loads.ratio(load, subject, other, cpuMicroseconds);
   const rate = (load: 'connections' | 'hosts', other: string) => loads.ratio(load, subject, other, perSecond);
+  const h2 = (load: 'h2Small' | 'h2Medium') => loads.ratio(load, subject, 'goproxy', cpuMicroseconds);
   const bulk = loads.ratio('bulk', subject, 'nginx', cpuMillisecondsPerMegabyte);
   const scrubbed = loads.ratio('bulk', subject, 'postern-unscrubbed', megabytesPerSecond);
   return [
@@ -52,6 +53,8 @@ function loadTargets({ loads }: Results): readonly Verdict[] {
     atLeast('new hosts: at least 4x the rate of Squid', rate('hosts', 'squid'), 4),
     atLeast('new hosts: ahead of goproxy', rate('hosts', 'goproxy'), 1),
     atLeast('new hosts: ahead of hudsucker', rate('hosts', 'hudsucker'), 1),
+    atMost('HTTP/2: CPU a request at most 1.0x goproxy', h2('h2Small'), 1, ratio),
+    atMost('HTTP/2, 64 KiB: CPU a request at most 1.0x goproxy', h2('h2Medium'), 1, ratio),
   ];
 }
 
