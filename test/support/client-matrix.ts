@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, it, type TestContext } from 'vitest';
 
 /** What a client spoke, as its origin saw it; `socks5` is how it reached the proxy, with HTTP/1.1 inside. */
@@ -10,6 +12,9 @@ export type ClientProtocol = (typeof PROTOCOLS)[number];
  * the few lines that ask for it.
  */
 export const SPEAKS_HTTP2: boolean = false;
+
+/** What `test/clients/install.sh` brings for Node, the server of the WebSocket proofs among it. */
+export const NODE_PACKAGES = fileURLToPath(new URL('../clients/node/node_modules', import.meta.url));
 
 /** One proof of the table in `docs/clients.md`, which `test/clients/report.ts` makes of what ran. */
 export interface Proof {
@@ -80,6 +85,8 @@ function statedBy({ name, version, needs = '' }: ClientSpec, proof: ProofSpec): 
 function missingFor({ name, version, install }: ClientSpec, { protocol }: ProofSpec): string | null {
   if (version === null) return `${name} is not installed; ${install}`;
   if (protocol === 'h2' && !SPEAKS_HTTP2) return 'Postern does not speak HTTP/2 yet';
+  if (protocol === 'ws' && !existsSync(NODE_PACKAGES))
+    return 'the server is not installed; bash test/clients/install.sh node';
   return null;
 }
 

@@ -1,0 +1,3 @@
+module postern.test/clients
+
+go 1.22

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The clients that registries bring, at pinned versions, beside their tests:  bash test/clients/install.sh [python] [node] [rust]
+# Does nothing where they are there already. What cannot be had is said, and skipped by its tests.
+set -uo pipefail
+cd "$(dirname "$0")"
+missed=()
+
+# Runs the command unless it has run to its end with the same file.
+once() {
+  local stamp=$1 file=$2
+  shift 2
+  cmp -s "$file" "$stamp" && return
+  "$@" && cp "$file" "$stamp"
+}
+
+install_python() {
+  once python/.venv/installed python/requirements.txt python_packages
+}
+python_packages() {
+  python3 -m venv --clear python/.venv && python/.venv/bin/python -m pip install -q --disable-pip-version-check -r python/requirements.txt
+}
+
+install_node() {
+  once node/node_modules/.installed node/package-lock.json npm ci --prefix node --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund
+}
+
+install_rust() {
+  command -v cargo >/dev/null && cargo build --quiet --locked --manifest-path rust/Cargo.toml
+}
+
+for family in "${@:-python node rust}"; do
+  for one in $family; do "install_$one" || missed+=("$one"); done
+done
+if ((${#missed[@]})); then echo "Not installed, so their clients are skipped: ${missed[*]}" >&2; fi
