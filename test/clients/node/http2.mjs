@@ -6,7 +6,9 @@ import { connect as secure } from 'node:tls';
 
 const url = new URL(process.argv[2]);
 const proxy = new URL(process.env.HTTPS_PROXY);
-const asking = request({ host: proxy.hostname, port: proxy.port, method: 'CONNECT', path: url.host }).end();
+// Node would name the proxy as the host, which RFC 9110 7.2 does not have.
+const headers = { host: url.host };
+const asking = request({ host: proxy.hostname, port: proxy.port, method: 'CONNECT', path: url.host, headers }).end();
 const [answer, tunnel] = await once(asking, 'connect');
 if (answer.statusCode !== 200) throw new Error(`CONNECT: ${answer.statusCode} ${answer.statusMessage}`);
 const socket = secure({ socket: tunnel, servername: url.hostname, ALPNProtocols: ['h2'] });
