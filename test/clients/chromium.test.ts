@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,10 +20,12 @@ type Results = Readonly<Record<string, unknown>>;
 let told: (results: Results) => void = () => {};
 
 const answer: Answer = (request, response, path) => {
-  if (path === '/page') response.setHeader('content-type', 'text/html').end(page);
+  if (path === '/page') response.writeHead(200, { 'content-type': 'text/html' }).end(page);
   else if (path === '/done') {
-    response.end();
-    void textOf(request).then((text) => told(JSON.parse(text) as Results));
+    void textOf(request).then((text) => {
+      response.end();
+      told(JSON.parse(text) as Results);
+    });
   } else if (path === '/image.png') response.writeHead(404).end();
   else if (path === '/events' || path === '/ack') events.answer(request, response, path);
   else echo(request, response, path);
@@ -52,6 +54,7 @@ const FLAGS = [
 async function trustOurCa(): Promise<void> {
   const { home, run, postern } = world();
   const store = join(home, '.pki/nssdb');
+  if (existsSync(store)) return;
   mkdirSync(store, { recursive: true });
   for (const args of [
     ['-N', '--empty-password'],

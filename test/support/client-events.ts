@@ -19,7 +19,7 @@ export class AcknowledgedEvents {
 
   acknowledge(response: ServerResponse): void {
     this.timesMs.push(performance.now() - this.#sentMs);
-    response.setHeader('content-type', 'application/json').end('{}');
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     this.#send();
   }
 

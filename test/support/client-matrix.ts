@@ -7,12 +7,6 @@ import { describe, it, type TestContext } from 'vitest';
 export const PROTOCOLS = ['h1', 'h2', 'ws', 'sse', 'grpc', 'socks5'] as const;
 export type ClientProtocol = (typeof PROTOCOLS)[number];
 
-/**
- * Until both legs speak HTTP/2 its cases are written down and skipped, and the table says so. What is left to do then is to remove this, and
- * the few lines that ask for it.
- */
-export const SPEAKS_HTTP2: boolean = false;
-
 /** What `test/clients/install.sh` brings for Node, the server of the WebSocket proofs among it. */
 export const NODE_PACKAGES = fileURLToPath(new URL('../clients/node/node_modules', import.meta.url));
 
@@ -84,7 +78,6 @@ function statedBy({ name, version, needs = '' }: ClientSpec, proof: ProofSpec): 
 
 function missingFor({ name, version, install }: ClientSpec, { protocol }: ProofSpec): string | null {
   if (version === null) return `${name} is not installed; ${install}`;
-  if (protocol === 'h2' && !SPEAKS_HTTP2) return 'Postern does not speak HTTP/2 yet';
   if (protocol === 'ws' && !existsSync(NODE_PACKAGES))
     return 'the server is not installed; bash test/clients/install.sh node';
   return null;

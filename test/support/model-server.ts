@@ -67,7 +67,7 @@ export function modelServer({ path: wanted, whole, frames }: Format): ModelServe
   const reply = (body: string, response: ServerResponse): void => {
     const { stream = false } = JSON.parse(body) as { readonly stream?: boolean };
     if (stream) events.begin(response, frames);
-    else response.setHeader('content-type', 'application/json').end(JSON.stringify(whole));
+    else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(whole));
   };
   const answer: Answer = (request, response, path) => {
     let body = '';

@@ -13,9 +13,9 @@ const [answer, tunnel] = await once(asking, 'connect');
 if (answer.statusCode !== 200) throw new Error(`CONNECT: ${answer.statusCode} ${answer.statusMessage}`);
 const socket = secure({ socket: tunnel, servername: url.hostname, ALPNProtocols: ['h2'] });
 const session = connect(url, { createConnection: () => socket });
-for (const body of ['', 'x'.repeat(1024 * 1024)]) {
-  const stream = session.request({ ':method': body === '' ? 'GET' : 'POST', ':path': '/' }).setEncoding('utf8');
-  stream.end(body);
+for (const [method, body] of [['GET'], ['POST', 'x'.repeat(1024 * 1024)]]) {
+  const stream = session.request({ ':method': method, ':path': '/' }).setEncoding('utf8');
+  if (body !== undefined) stream.end(body);
   for await (const text of stream) process.stdout.write(text);
 }
 session.close();
