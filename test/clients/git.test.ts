@@ -15,9 +15,9 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 const answer = gitServer(() => root);
 const world = clientWorld({
-  origins: { injected: { answer }, placeholder: { answer } },
-  policy: ({ injected, placeholder }) => `rules:
-  - { name: injected, hosts: [origin.test], ports: [${injected}], inject: [{ basic: { username: x-access-token, password: "\${token}" } }] }
+  origins: { injected: { answer }, both: { speaks: 'h2', answer }, placeholder: { answer } },
+  policy: ({ injected, both, placeholder }) => `rules:
+  - { name: injected, hosts: [origin.test], ports: [${injected}, ${both}], inject: [{ basic: { username: x-access-token, password: "\${token}" } }] }
   - name: placeholder
     hosts: [origin.test]
     ports: [${placeholder}]
@@ -79,8 +79,17 @@ client(SPEC, (prove) => {
     expect(seen.some(({ headers }) => headers['transfer-encoding'] === 'chunked')).toBe(true);
   });
 
+  prove({ protocol: 'h2', what: 'clone, fetch, push of 3 MiB, with an injected Basic' }, async () => {
+    await cloneFetchAndPush('both', []);
+    expectSeen(world().origin('both').taken(), 'h2');
+  });
+
   prove(
-    { protocol: 'h1', what: 'the same with a placeholder as the password of a credential helper', needs: 'the helper' },
+    {
+      protocol: 'h1',
+      what: 'all of these with a placeholder, which a credential helper gives as the password',
+      needs: 'the helper',
+    },
     async () => {
       await cloneFetchAndPush('placeholder', ['-c', `credential.helper=${HELPER}`]);
       const seen = world().origin('placeholder').taken();

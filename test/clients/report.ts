@@ -82,17 +82,17 @@ function cellOf(runs: readonly Run[]): string {
 function listOf(runs: readonly Run[]): string {
   const lines = clientsOf(runs).map((client) => {
     const own = runs.filter((run) => run.client === client);
-    return `- **${client}**: ${own.map(sentenceOf).join('; ')}.\n`;
+    return `- **${client}**\n${own.map((run) => `  - ${sentenceOf(run, own)}\n`).join('')}`;
   });
   return lines.join('');
 }
 
-function sentenceOf({ what, protocol, figures, passed, needs }: Run, _index: number, own: readonly Run[]): string {
+function sentenceOf({ what, protocol, figures, passed, needs }: Run, own: readonly Run[]): string {
   const special = needs !== null && own.some((other) => other.needs !== needs) ? needs : null;
   const notes = [
-    HEADINGS[protocol],
     ...(special === null ? [] : [`needs ${special}`]),
     ...(figures === undefined ? [] : [figures]),
+    ...(passed ? [] : ['**not run**']),
   ];
-  return `${what} (${[...notes, ...(passed ? [] : ['**not run**'])].join(', ')})`;
+  return `${HEADINGS[protocol]}: ${what}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`;
 }
