@@ -8,13 +8,14 @@ import { clientWorld, expectSeen } from '../support/client-world.ts';
 import { ANTHROPIC, modelServer, OPENAI, SAID } from '../support/model-server.ts';
 import { SECRET } from '../support/scene.ts';
 
-/** Addresses of these tests alone, where the real names lead, at the port that the SDKs ask for. */
-const HOSTS = { 'api.openai.com': '127.18.0.1', 'api.anthropic.com': '127.18.0.2' } as const;
+/** Where the real names lead: addresses of loopback that no other run of these tests has, at the port that the SDKs ask for. */
+const addressOf = (number: number): string => `127.${100 + number}.${(process.pid >> 8) & 255}.${process.pid & 255}`;
+const HOSTS = { 'api.openai.com': addressOf(1), 'api.anthropic.com': addressOf(2) } as const;
 
 /** Whether this user may listen at the port of HTTPS. */
 const mayListen = await new Promise<boolean>((resolve) => {
   const server = createServer().once('error', () => resolve(false));
-  server.listen(443, '127.18.0.3', () => server.close(() => resolve(true)));
+  server.listen(443, addressOf(3), () => server.close(() => resolve(true)));
 });
 const port = mayListen ? 443 : 0;
 
