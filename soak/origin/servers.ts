@@ -55,7 +55,7 @@ export async function startOrigins(certificates: Certificates, credentials: Cred
   const sessions = new Set<ServerHttp2Session>();
   // What both protocols have of requests and answers is all that is asked of them here.
   // One connection brings the streams of many clients, with all that none of them has read yet.
-  const options = { ...own, maxSessionMemory: 1_000 };
+  const options = { ...own, maxSessionMemory: 1_000, streamResetBurst: 1_000_000, streamResetRate: 1_000_000 };
   const streams = createSecureServer(options, (request, response) => respond(request as never, response as never));
   streams.on('sessionError', () => {});
   streams.on('session', (session) => {

@@ -6,7 +6,7 @@ import type { Refused } from '../http1/syntax.ts';
 import { readRequestHead } from '../http2/request-head.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
 import { rawOf } from '../wire/h2-fields.ts';
-import { sessionOptions } from '../wire/h2-session.ts';
+import { breakSession, sessionOptions } from '../wire/h2-session.ts';
 import { Heartbeat } from '../wire/heartbeat.ts';
 import type { Wire } from '../wire/wire.ts';
 import { Flood } from './flood.ts';
@@ -61,7 +61,7 @@ export class H2Client implements Deadline {
       this.#onStream(stream, readRequestHead(raw, 'https', limits), (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
     });
     new Heartbeat(this.#session, raw, BEAT);
-    const flood = new Flood(() => this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM));
+    const flood = new Flood(() => breakSession(this.#session, constants.NGHTTP2_ENHANCE_YOUR_CALM));
     this.#session.on('ping', () => flood.count('ping', PINGS_PER_SECOND_MAX));
     this.#session.on('remoteSettings', () => flood.count('settings', SETTINGS_PER_SECOND_MAX));
     deadlines.add(this);

@@ -9,7 +9,7 @@ import type { Refused } from '../http1/syntax.ts';
 import { rawFields, readTrailers } from '../http2/raw-fields.ts';
 import type { BodyFailure, BodySink, BodySource } from '../wire/body.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
-import { EndWatch, H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
+import { H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
 import { headersObject, listOf } from '../wire/h2-fields.ts';
 import type { AnswerHead, ClientRequest } from './client-request.ts';
 
@@ -78,7 +78,7 @@ export class H2Request implements ClientRequest, Deadline {
       return null;
     }
     const declared = framing.kind === 'length' ? framing.bytes : null;
-    this.#body = new H2Body(this.#stream, new EndWatch(this.#stream), declared, {
+    this.#body = new H2Body(this.#stream, declared, {
       ...SIDE,
       trailersOf: (raw) => readTrailers(raw, this.#limits),
     });

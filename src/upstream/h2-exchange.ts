@@ -8,7 +8,7 @@ import type { Refused } from '../http1/syntax.ts';
 import type { RawFields } from '../http2/raw-fields.ts';
 import { readResponseHead } from '../http2/response-head.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
-import { type BodyRules, EndWatch, H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
+import { type BodyRules, H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
 import { rawOf } from '../wire/h2-fields.ts';
 import { type Awaiting, INTERIM_MAX, type UpstreamResponse } from './awaiting.ts';
 import type { Origin } from './origin.ts';
@@ -38,7 +38,6 @@ export class H2Exchange implements Deadline {
   readonly #upstream: StreamOwner;
   #stream: ClientHttp2Stream | null = null;
   #settle: { resolve(response: UpstreamResponse): void; reject(error: ProxyError): void } | null = null;
-  #end: EndWatch | null = null;
   #awaiting: Awaiting | null = null;
   #body: H2Body | null = null;
   #interims = 0;
@@ -72,7 +71,6 @@ export class H2Exchange implements Deadline {
   begin(head: RawFields, hasBody: boolean, trailersOf: (trailers: FieldList) => FieldList): H2Sink {
     const stream = this.#upstream.request(head, hasBody);
     this.#stream = stream;
-    this.#end = new EndWatch(stream);
     stream.on('error', ignore);
     stream.once('close', () => this.#onClose());
     stream.on('headers', (headers: Headers, _flags: number, raw: string[]) => this.#onInterim(rawOf(raw, headers)));
@@ -135,14 +133,13 @@ export class H2Exchange implements Deadline {
   #answer(head: ResponseHead, framing: Framing): void {
     const settle = this.#settle;
     const stream = this.#stream;
-    const end = this.#end;
     this.#settle = null;
-    if (stream === null || end === null) return;
+    if (stream === null) return;
     // What may not come is not read, so that nothing waits for it.
     if (framing.kind === 'none') stream.resume();
     else {
       const declared = framing.kind === 'length' ? framing.bytes : null;
-      this.#body = new H2Body(stream, end, declared, this.#upstream.bodyRules);
+      this.#body = new H2Body(stream, declared, this.#upstream.bodyRules);
     }
     settle?.resolve({ head, framing, body: this.#body });
   }

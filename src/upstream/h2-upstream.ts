@@ -1,11 +1,11 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { HeadLimits } from '../http1/head.ts';
 import { type RawFields, readTrailers } from '../http2/raw-fields.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
 import type { BodyRules } from '../wire/h2-body.ts';
 import { listOf } from '../wire/h2-fields.ts';
-import { sessionOptions } from '../wire/h2-session.ts';
+import { breakSession, sessionOptions } from '../wire/h2-session.ts';
 import { Heartbeat } from '../wire/heartbeat.ts';
 import type { Dialled } from './dialling.ts';
 import { H2Exchange, type StreamOwner } from './h2-exchange.ts';
@@ -62,7 +62,7 @@ export class H2Upstream implements Deadline, StreamOwner {
     this.#heartbeat = new Heartbeat(this.#session, bottom, BEAT);
     this.#session.on('error', ignore);
     // The socket is half-open, where Node leaves a session alone when the other side has gone.
-    socket.once('end', () => this.#session.destroy());
+    socket.once('end', () => this.#break());
     this.#session.on('goaway', () => this.retire());
     deadlines.add(this);
     this.#session.once('close', () => {
@@ -120,7 +120,11 @@ export class H2Upstream implements Deadline, StreamOwner {
 
   /** Closes it at once; what runs on it is cut. */
   abandon(): void {
-    this.#session.destroy();
+    this.#break();
+  }
+
+  #break(): void {
+    breakSession(this.#session, constants.NGHTTP2_CONNECT_ERROR);
   }
 
   #idle(): void {

@@ -27,39 +27,19 @@ export interface BodyRules extends BodyFaults {
 }
 
 /**
- * Whether the readable side of a stream has ended by END_STREAM. Node ends it in the same way for a reset with NO_ERROR, which completes no
- * message. When it does, the stream is marked as closed only in the second case; but a stream whose other side has ended is closed at once as
- * well, and bytes that come while JavaScript runs reach the stream before `response` or `stream` is told of. So this looks on from the first.
- */
-export class EndWatch {
-  sawEnd = false;
-
-  /** @param stream just made, where it was made here */
-  constructor(stream: Http2Stream) {
-    const push = stream.push.bind(stream);
-    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
-      if (chunk === null && !stream.closed) this.sawEnd = true;
-      return push(chunk, encoding);
-    };
-  }
-}
-
-/**
  * The body of one HTTP/2 message. Made as soon as its stream is known, since trailers are told of only once; nothing is read before `moveTo`, so
  * that flow control holds the peer back.
  */
 export class H2Body implements BodySource {
   readonly #stream: Http2Stream;
-  readonly #end: EndWatch;
   readonly #rules: BodyRules;
   readonly #declaredBytes: DeclaredBytes;
   #trailers: FieldList | null = [];
   #bytes = 0;
   #settle: ((failure: BodyFailure) => void) | null = null;
 
-  constructor(stream: Http2Stream, end: EndWatch, declaredBytes: DeclaredBytes, rules: BodyRules) {
+  constructor(stream: Http2Stream, declaredBytes: DeclaredBytes, rules: BodyRules) {
     this.#stream = stream;
-    this.#end = end;
     this.#declaredBytes = declaredBytes;
     this.#rules = rules;
     stream.once('trailers', (headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) => {
@@ -109,12 +89,20 @@ export class H2Body implements BodySource {
 
   #endOf(sink: BodySink): BodyFailure {
     const isShort = this.#declaredBytes !== null && this.#bytes !== this.#declaredBytes;
-    // One that ends while the stream is open has ended by itself.
-    const sawEnd = this.#end.sawEnd || !this.#stream.closed;
-    if (!sawEnd || isShort) return this.#cut();
+    if (isShort || this.#wasReset()) return this.#cut();
     if (this.#trailers === null) return this.#failure(this.#rules.invalid, 'a trailer section is not valid');
     sink.end(this.#trailers);
     return null;
+  }
+
+  /**
+   * Node ends a stream that was reset with NO_ERROR in the same way as one that has ended. A client that resets its request has left (RFC 9113
+   * section 8.1 lets a server do so alone). In an answer it is as good as an end: servers of Node, when they are busy, send it in place of
+   * END_STREAM after all bytes, and clients take that.
+   */
+  #wasReset(): boolean {
+    const { closed, rstCode = constants.NGHTTP2_NO_ERROR } = this.#stream;
+    return closed && (this.#rules.side === 'client' || rstCode !== constants.NGHTTP2_NO_ERROR);
   }
 
   #cut(): ProxyError {

@@ -1,3 +1,4 @@
+import type { Http2Session } from 'node:http2';
 import type { HeadLimits } from '../http1/head.ts';
 
 /** More pairs than a head may have: what is a little too large gets an answer that says so, what is far too large a reset. */
@@ -12,3 +13,11 @@ export const sessionOptions = ({ headBytes, headFields }: HeadLimits) => ({
   // Which field may come twice is ours to say.
   strictSingleValueFields: false,
 });
+
+/**
+ * Ends a connection and everything on it with an error code of RFC 9113 section 7, which tells its streams that they are not complete. Node takes a
+ * code without an error for NO_ERROR.
+ */
+export function breakSession(session: Http2Session, code: number): void {
+  session.destroy(new Error(`the connection was ended with error code ${code}`), code);
+}

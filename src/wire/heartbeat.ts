@@ -1,6 +1,7 @@
-import type { Http2Session } from 'node:http2';
+import { constants, type Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Deadline, deadlines } from './deadlines.ts';
+import { breakSession } from './h2-session.ts';
 
 /** Milliseconds. */
 export interface Beat {
@@ -41,7 +42,7 @@ export class Heartbeat implements Deadline {
 
   onDue(): void {
     if (this.#isHeard()) this.#wait(this.#beat.silentMs);
-    else if (this.#isAsking) this.#session.destroy();
+    else if (this.#isAsking) breakSession(this.#session, constants.NGHTTP2_CONNECT_ERROR);
     else this.#ping();
   }
 

@@ -61,7 +61,7 @@ describe('a heartbeat', () => {
       server.close();
     });
     const { session } = watched(await portOf(server));
-    await once(session, 'close');
+    await new Promise((resolve) => session.once('close', resolve));
     expect(session.destroyed).toBe(true);
   });
 });
