@@ -40,6 +40,7 @@ export class H2Client implements Deadline {
   /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
   readonly #session: ServerHttp2Session;
+  readonly #socket: Socket;
   readonly #limits: H2ClientLimits;
   readonly #onRequest: (request: H2Request) => void;
   #streams = 0;
@@ -51,17 +52,18 @@ export class H2Client implements Deadline {
     this.#limits = limits;
     this.#onRequest = onRequest;
     wire.release();
+    this.#socket = wire.socket;
     this.#session = sessionOn(wire, limits);
     this.#session.on('error', ignore);
     // Tunnels are half-open where HTTP/1.1 needs it, and Node leaves a session on such a socket alone when the client has gone.
-    wire.socket.once('end', () => this.#session.destroy());
+    wire.socket.once('end', () => this.#break(constants.NGHTTP2_CANCEL));
     this.#session.on('stream', (stream, headers, flags, list) => {
       // `rawHeaders` of the event; the types of Node say less than its documentation.
       const raw = rawOf(list as unknown as string[], headers);
       this.#onStream(stream, readRequestHead(raw, 'https', limits), (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
     });
     new Heartbeat(this.#session, raw, BEAT);
-    const flood = new Flood(() => breakSession(this.#session, constants.NGHTTP2_ENHANCE_YOUR_CALM));
+    const flood = new Flood(() => this.#break(constants.NGHTTP2_ENHANCE_YOUR_CALM));
     this.#session.on('ping', () => flood.count('ping', PINGS_PER_SECOND_MAX));
     this.#session.on('remoteSettings', () => flood.count('settings', SETTINGS_PER_SECOND_MAX));
     deadlines.add(this);
@@ -88,10 +90,14 @@ export class H2Client implements Deadline {
 
   /** It was idle for too long, or has to be ended. */
   onDue(): void {
-    if (this.#isEnding || this.#session.closed) this.#session.destroy();
+    if (this.#isEnding || this.#session.closed) this.#break(constants.NGHTTP2_CANCEL);
     else this.drain();
     // A header section that was begun keeps a connection from closing by itself.
     this.dueMs = deadlines.nowMs() + FAREWELL_MS;
+  }
+
+  #break(code: number): void {
+    breakSession(this.#session, this.#socket, code);
   }
 
   #onStream(stream: ServerHttp2Stream, head: RequestHead | Refused, isWhole: boolean): void {

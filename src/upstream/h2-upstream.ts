@@ -43,6 +43,7 @@ export class H2Upstream implements Deadline, StreamOwner {
   /** The swap after which the pool last asked whether it may be kept. */
   judgedAt = 0;
   readonly #session: ClientHttp2Session;
+  readonly #socket: Socket;
   readonly #heartbeat: Heartbeat;
   readonly #onChange: (upstream: H2Upstream) => void;
   #streams = 0;
@@ -57,6 +58,7 @@ export class H2Upstream implements Deadline, StreamOwner {
     const bottom = raw ?? socket;
     ({ ip: this.ip, address: this.address } = remoteAddressOf(bottom));
     this.#onChange = onChange;
+    this.#socket = socket;
     this.#session = sessionOn(socket, origin, limits);
     this.#idle();
     this.#heartbeat = new Heartbeat(this.#session, bottom, BEAT);
@@ -124,7 +126,7 @@ export class H2Upstream implements Deadline, StreamOwner {
   }
 
   #break(): void {
-    breakSession(this.#session, constants.NGHTTP2_CONNECT_ERROR);
+    breakSession(this.#session, this.#socket, constants.NGHTTP2_CONNECT_ERROR);
   }
 
   #idle(): void {

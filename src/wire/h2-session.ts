@@ -1,4 +1,5 @@
 import type { Http2Session } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { HeadLimits } from '../http1/head.ts';
 
 /** More pairs than a head may have: what is a little too large gets an answer that says so, what is far too large a reset. */
@@ -15,9 +16,11 @@ export const sessionOptions = ({ headBytes, headFields }: HeadLimits) => ({
 });
 
 /**
- * Ends a connection and everything on it with an error code of RFC 9113 section 7, which tells its streams that they are not complete. Node takes a
- * code without an error for NO_ERROR.
+ * Ends a connection and everything on it with an error code of RFC 9113 section 7, which tells its streams that they are not complete: Node takes a
+ * code without an error for NO_ERROR. And Node waits with the end for what it is writing, for ever if nobody reads it; so the socket goes too, a
+ * turn later, by when a GOAWAY has left if it can leave.
  */
-export function breakSession(session: Http2Session, code: number): void {
+export function breakSession(session: Http2Session, socket: Socket, code: number): void {
   session.destroy(new Error(`the connection was ended with error code ${code}`), code);
+  setImmediate(() => socket.destroy());
 }

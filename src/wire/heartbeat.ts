@@ -41,8 +41,10 @@ export class Heartbeat implements Deadline {
   }
 
   onDue(): void {
-    if (this.#isHeard()) this.#wait(this.#beat.silentMs);
-    else if (this.#isAsking) breakSession(this.#session, constants.NGHTTP2_CONNECT_ERROR);
+    // It was ended, and waits for a write that nobody takes.
+    if (this.#session.destroyed) this.#raw.destroy();
+    else if (this.#isHeard()) this.#wait(this.#beat.silentMs);
+    else if (this.#isAsking) breakSession(this.#session, this.#raw, constants.NGHTTP2_CONNECT_ERROR);
     else this.#ping();
   }
 
