@@ -79,10 +79,14 @@ client(SPEC, (prove) => {
     expect(seen.some(({ headers }) => headers['transfer-encoding'] === 'chunked')).toBe(true);
   });
 
-  prove({ protocol: 'h2', what: 'clone, fetch, push of 3 MiB, with an injected Basic' }, async () => {
-    await cloneFetchAndPush('both', []);
-    expectSeen(world().origin('both').taken(), 'h2');
-  });
+  prove(
+    { protocol: 'h2', what: 'clone, fetch, push of 3 MiB with a larger `http.postBuffer`, with an injected Basic' },
+    async () => {
+      // In chunks Git's helper may ask its own pipe for more after the end of the pack, and wait for ever: see the traps in docs/clients.md.
+      await cloneFetchAndPush('both', ['-c', 'http.postBuffer=16777216']);
+      expectSeen(world().origin('both').taken(), 'h2');
+    },
+  );
 
   prove(
     {
