@@ -15,7 +15,8 @@ export const isPiece = (needle: Needle, from: number, text: Uint8Array, at: numb
 /** Where the end of a needle stops that the text begins with: 0 if there is none, UNDECIDED if more of the text must be seen. */
 export function openingPiece(needles: readonly Needle[], text: Uint8Array, isOver: boolean): number {
   const rest = restBytes(text);
-  if (rest === text.length && rest < REST_BYTES_MAX && !isOver) return UNDECIDED;
+  // A piece can begin right after them.
+  if (rest === text.length && !isOver) return UNDECIDED;
   let end = 0;
   for (let at = 0; at <= rest && at < text.length; at++) {
     for (const needle of needles) {
