@@ -9,18 +9,23 @@ const END: BodyEnd = { kind: 'end', trailers: [] };
 export function bodyReader(framing: Framing, limits: HeadLimits): BodyReader {
   switch (framing.kind) {
     case 'none':
-      return { read: () => END, endsWithConnection: false };
+      return { read: () => END, endsWithConnection: false, mayHaveTrailers: false };
     case 'length':
       return new LengthReader(framing.bytes);
     case 'chunked':
       return new ChunkedReader(limits);
     case 'close':
-      return { read: (inbox) => (inbox.length === 0 ? 'more' : inbox.take(inbox.length)), endsWithConnection: true };
+      return {
+        read: (inbox) => (inbox.length === 0 ? 'more' : inbox.take(inbox.length)),
+        endsWithConnection: true,
+        mayHaveTrailers: false,
+      };
   }
 }
 
 class LengthReader implements BodyReader {
   readonly endsWithConnection = false;
+  readonly mayHaveTrailers = false;
   #left: number;
 
   constructor(bytes: number) {

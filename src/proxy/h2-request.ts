@@ -17,7 +17,7 @@ const SIDE = { side: 'client', invalid: 'FRAMING_INVALID', cut: 'REQUEST_INVALID
 /** `Date` is the host's to say (SEMANTICS.md 6); the types of Node do not know the option. */
 const NO_DATE: object = { sendDate: false };
 const WITHOUT_BODY = { ...NO_DATE, endStream: true };
-const WITH_BODY = { ...NO_DATE, waitForTrailers: true };
+const WITH_TRAILERS = { ...NO_DATE, waitForTrailers: true };
 const NOTHING: BodySink = { write: () => true, whenDrained: () => {}, end: () => {} };
 
 /** Node sends no other as a final one; RFC 9110 section 15 defines none above. */
@@ -50,7 +50,7 @@ export class H2Request implements ClientRequest, Deadline {
     this.#isWhole = isWhole;
     this.#limits = limits;
     stream.on('error', ignore);
-    stream.once('close', () => {
+    stream.on('close', () => {
       deadlines.delete(this);
       if (this.#isAnswered) return;
       const abort = this.#abort;
@@ -87,7 +87,10 @@ export class H2Request implements ClientRequest, Deadline {
       this.bodyTaken = failure === null;
       return failure;
     };
-    return { moveTo: async (sink, onBytes) => taken(await body.moveTo(sink, onBytes)) };
+    return {
+      mayHaveTrailers: body.mayHaveTrailers,
+      moveTo: async (sink, onBytes) => taken(await body.moveTo(sink, onBytes)),
+    };
   }
 
   onAbort(callback: () => void): void {
@@ -107,13 +110,15 @@ export class H2Request implements ClientRequest, Deadline {
     if (this.gone) return NOTHING;
     const endStream = head.length === 'none';
     const raw = rawFields([':status', String(head.status)], head.fields);
-    stream.respond(listOf(raw), endStream ? WITHOUT_BODY : WITH_BODY);
+    // Also where there is more to say after the body: that the rest of the request is not wanted.
+    const waitsForTrailers = head.mayHaveTrailers === true || !this.bodyTaken;
+    stream.respond(listOf(raw), endStream ? WITHOUT_BODY : waitsForTrailers ? WITH_TRAILERS : NO_DATE);
     if (endStream) {
       this.#answered();
       if (!this.bodyTaken) this.#stop();
       return NOTHING;
     }
-    const sink = new H2Sink(stream, responseTrailers);
+    const sink = new H2Sink(stream, waitsForTrailers ? responseTrailers : null);
     return {
       write: (bytes) => sink.write(bytes),
       whenDrained: (resume) => sink.whenDrained(resume),
@@ -121,7 +126,7 @@ export class H2Request implements ClientRequest, Deadline {
         sink.end(trailers);
         this.#answered();
         // Trailers leave in an immediate that was asked for before this one.
-        if (!this.bodyTaken) stream.once('wantTrailers', () => setImmediate(() => this.#stop()));
+        if (waitsForTrailers && !this.bodyTaken) stream.once('wantTrailers', () => setImmediate(() => this.#stop()));
       },
     };
   }

@@ -7,6 +7,7 @@ import type { ResponseHead } from '../http1/response-head.ts';
 import type { Refused } from '../http1/syntax.ts';
 import type { RawFields } from '../http2/raw-fields.ts';
 import { readResponseHead } from '../http2/response-head.ts';
+import type { BodySource } from '../wire/body.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
 import { type BodyRules, H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
 import { rawOf } from '../wire/h2-fields.ts';
@@ -24,9 +25,9 @@ export interface StreamOwner {
   readonly limits: HeadLimits;
   readonly bodyRules: BodyRules;
   /** Opens a stream. */
-  request(head: RawFields, hasBody: boolean): ClientHttp2Stream;
+  request(head: RawFields, body: BodySource | null): ClientHttp2Stream;
   /** The exchange is over. */
-  ended(): void;
+  ended(exchange: H2Exchange): void;
 }
 
 /** One exchange on an HTTP/2 connection to an origin: its stream, from the request to the end of the answer. */
@@ -40,6 +41,8 @@ export class H2Exchange implements Deadline {
   #settle: { resolve(response: UpstreamResponse): void; reject(error: ProxyError): void } | null = null;
   #awaiting: Awaiting | null = null;
   #body: H2Body | null = null;
+  /** The head of the answer is here, and `response` is told of it at the end of this turn. */
+  #answered: UpstreamResponse | null = null;
   #interims = 0;
   #isOver = false;
 
@@ -65,19 +68,19 @@ export class H2Exchange implements Deadline {
   }
 
   /**
-   * Sends the head. The body, if there is one, goes to the sink.
+   * Sends the head. The body, if there is one, has to go to the sink.
    * @param trailersOf what of a trailer section may pass
    */
-  begin(head: RawFields, hasBody: boolean, trailersOf: (trailers: FieldList) => FieldList): H2Sink {
-    const stream = this.#upstream.request(head, hasBody);
+  begin(head: RawFields, body: BodySource | null, trailersOf: (trailers: FieldList) => FieldList): H2Sink {
+    const stream = this.#upstream.request(head, body);
     this.#stream = stream;
     stream.on('error', ignore);
-    stream.once('close', () => this.#onClose());
+    stream.on('close', () => this.#onClose());
     stream.on('headers', (headers: Headers, _flags: number, raw: string[]) => this.#onInterim(rawOf(raw, headers)));
-    stream.once('response', (headers: Headers, flags: number, raw: string[]) =>
+    stream.on('response', (headers: Headers, flags: number, raw: string[]) =>
       this.#onResponse(rawOf(raw, headers), (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0),
     );
-    return new H2Sink(stream, trailersOf);
+    return new H2Sink(stream, body?.mayHaveTrailers === true ? trailersOf : null);
   }
 
   /** Waits for the answer. Rejects with what went wrong, `retryable` if nothing of it came. */
@@ -101,6 +104,11 @@ export class H2Exchange implements Deadline {
     this.abandon();
   }
 
+  /** Nothing more comes on the connection. */
+  upstreamEnded(): void {
+    if (this.#stream?.closed !== true) this.#stream?.destroy(new Error('the connection was ended'));
+  }
+
   /** Nothing of it is wanted any more. */
   abandon(): void {
     if (this.#stream === null) this.#over();
@@ -121,7 +129,7 @@ export class H2Exchange implements Deadline {
   }
 
   #onResponse(raw: RawFields, isWhole: boolean): void {
-    if (this.#settle === null) return;
+    if (this.#settle === null || this.#answered !== null) return;
     const { limits } = this.#upstream;
     const head = readResponseHead(raw, limits);
     const framing = head.kind === 'refused' ? head : framingOf(head, this.#awaiting?.method ?? 'GET', isWhole);
@@ -130,10 +138,9 @@ export class H2Exchange implements Deadline {
     else this.#answer(head, framing);
   }
 
+  /** Node tells of a head before it reads on; the body of a small answer has come with it, and one turn later it is there as a whole. */
   #answer(head: ResponseHead, framing: Framing): void {
-    const settle = this.#settle;
     const stream = this.#stream;
-    this.#settle = null;
     if (stream === null) return;
     // What may not come is not read, so that nothing waits for it.
     if (framing.kind === 'none') stream.resume();
@@ -141,10 +148,19 @@ export class H2Exchange implements Deadline {
       const declared = framing.kind === 'length' ? framing.bytes : null;
       this.#body = new H2Body(stream, declared, this.#upstream.bodyRules);
     }
-    settle?.resolve({ head, framing, body: this.#body });
+    this.#answered = { head, framing, body: this.#body };
+    if (this.#body === null) this.#tell();
+    else setImmediate(() => this.#tell());
+  }
+
+  #tell(): void {
+    const settle = this.#settle;
+    this.#settle = null;
+    if (this.#answered !== null) settle?.resolve(this.#answered);
   }
 
   #onClose(): void {
+    if (this.#answered !== null) this.#tell();
     const code = this.#stream?.rstCode ?? constants.NGHTTP2_NO_ERROR;
     this.unprocessed = code === constants.NGHTTP2_REFUSED_STREAM;
     this.#fail('UPSTREAM_RESET', `${this.origin.shown} ended the stream before it had answered`);
@@ -155,7 +171,7 @@ export class H2Exchange implements Deadline {
     if (this.#isOver) return;
     this.#isOver = true;
     deadlines.delete(this);
-    this.#upstream.ended();
+    this.#upstream.ended(this);
   }
 
   #invalid(why: string): void {

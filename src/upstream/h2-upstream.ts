@@ -2,6 +2,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import type { Socket } from 'node:net';
 import type { HeadLimits } from '../http1/head.ts';
 import { type RawFields, readTrailers } from '../http2/raw-fields.ts';
+import type { BodySource } from '../wire/body.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
 import type { BodyRules } from '../wire/h2-body.ts';
 import { listOf } from '../wire/h2-fields.ts';
@@ -46,9 +47,10 @@ export class H2Upstream implements Deadline, StreamOwner {
   readonly #socket: Socket;
   readonly #heartbeat: Heartbeat;
   readonly #onChange: (upstream: H2Upstream) => void;
-  #streams = 0;
+  readonly #exchanges = new Set<H2Exchange>();
   #lastUsedMs = performance.now();
   #isRetired = false;
+  #hasEnded = false;
 
   /** @param onChange called when it may have become idle, and at its end */
   constructor(origin: Origin, { socket, raw }: Dialled, limits: HeadLimits, onChange: (upstream: H2Upstream) => void) {
@@ -64,7 +66,7 @@ export class H2Upstream implements Deadline, StreamOwner {
     this.#heartbeat = new Heartbeat(this.#session, bottom, BEAT);
     this.#session.on('error', ignore);
     // The socket is half-open, where Node leaves a session alone when the other side has gone.
-    socket.once('end', () => this.#break());
+    socket.once('end', () => this.#onEnd());
     this.#session.on('goaway', () => this.retire());
     deadlines.add(this);
     this.#session.once('close', () => {
@@ -79,14 +81,14 @@ export class H2Upstream implements Deadline, StreamOwner {
   }
 
   get streams(): number {
-    return this.#streams;
+    return this.#exchanges.size;
   }
 
   /** Another exchange may begin on it. */
   get hasRoom(): boolean {
     if (this.#isRetired || this.#session.closed || this.#session.destroyed) return false;
     const { maxConcurrentStreams = STREAMS_MAX } = this.#session.remoteSettings;
-    return this.#streams < Math.min(maxConcurrentStreams, STREAMS_MAX);
+    return this.streams < Math.min(maxConcurrentStreams, STREAMS_MAX);
   }
 
   /** The place for one exchange, taken from now on. Only where there is room. */
@@ -94,26 +96,30 @@ export class H2Upstream implements Deadline, StreamOwner {
     const nowMs = performance.now();
     if (nowMs - this.#lastUsedMs > DOUBTFUL_MS) this.#heartbeat.ask();
     this.#lastUsedMs = nowMs;
-    this.#streams++;
     this.dueMs = Number.POSITIVE_INFINITY;
-    return new H2Exchange(this);
+    const exchange = new H2Exchange(this);
+    this.#exchanges.add(exchange);
+    return exchange;
   }
 
-  request(head: RawFields, hasBody: boolean): ClientHttp2Stream {
-    return this.#session.request(listOf(head), { endStream: !hasBody, waitForTrailers: hasBody });
+  request(head: RawFields, body: BodySource | null): ClientHttp2Stream {
+    const waitForTrailers = body?.mayHaveTrailers ?? false;
+    const stream = this.#session.request(listOf(head), { endStream: body === null, waitForTrailers });
+    if (this.#hasEnded) stream.destroy(new Error('the connection was ended'));
+    return stream;
   }
 
-  ended(): void {
-    this.#streams--;
+  ended(exchange: H2Exchange): void {
+    this.#exchanges.delete(exchange);
     this.#lastUsedMs = performance.now();
-    if (this.#streams === 0) this.#idle();
+    if (this.streams === 0) this.#idle();
     this.#onChange(this);
   }
 
   /** Takes no other exchange, and closes when the last that runs is over. */
   retire(): void {
     this.#isRetired = true;
-    if (this.#streams === 0) this.#session.close();
+    if (this.streams === 0) this.#session.close();
   }
 
   onDue(): void {
@@ -129,8 +135,17 @@ export class H2Upstream implements Deadline, StreamOwner {
     breakSession(this.#session, this.#socket, constants.NGHTTP2_CONNECT_ERROR);
   }
 
+  /** The host has ended its side. What is here as a whole is still passed on, however slowly it is taken. */
+  #onEnd(): void {
+    this.#isRetired = true;
+    this.#hasEnded = true;
+    for (const exchange of this.#exchanges) exchange.upstreamEnded();
+    if (this.streams === 0) this.#break();
+  }
+
   #idle(): void {
-    if (this.#isRetired) this.#session.close();
+    if (this.#hasEnded) this.#break();
+    else if (this.#isRetired) this.#session.close();
     else this.dueMs = deadlines.nowMs() + IDLE_MS;
   }
 }

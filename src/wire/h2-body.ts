@@ -17,6 +17,9 @@ export class StreamReset extends Error {
   }
 }
 
+/** No more than one frame of the default size (RFC 9113 section 4.2), which is one Buffer and need not be copied into one. */
+const HANDED_BYTES_MAX = 16_384;
+
 /** Declared length of a body, bytes; null where only its end will tell. */
 type DeclaredBytes = number | null;
 
@@ -42,13 +45,18 @@ export class H2Body implements BodySource {
     this.#stream = stream;
     this.#declaredBytes = declaredBytes;
     this.#rules = rules;
-    stream.once('trailers', (headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) => {
+    stream.on('trailers', (headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) => {
       this.#trailers = rules.trailersOf(rawOf(raw, headers));
     });
   }
 
-  moveTo(sink: BodySink, onBytes: (count: number) => void): Promise<BodyFailure> {
+  get mayHaveTrailers(): boolean {
+    return !this.#isHere() || this.#trailers?.length !== 0;
+  }
+
+  moveTo(sink: BodySink, onBytes: (count: number) => void): BodyFailure | Promise<BodyFailure> {
     const stream = this.#stream;
+    if (this.#isHere() && stream.readableLength <= HANDED_BYTES_MAX) return this.#handTo(sink, onBytes);
     const resume = (): void => void stream.resume();
     return new Promise((resolve) => {
       this.#settle = resolve;
@@ -56,8 +64,8 @@ export class H2Body implements BodySource {
       const isOver = stream.readableEnded && !(stream.closed && this.#rules.side === 'client');
       if (isOver) return this.#finish(this.#endOf(sink));
       if (stream.readableEnded || stream.destroyed) return this.#finish(this.#cut());
-      stream.once('end', () => this.#onEnd(sink));
-      stream.once('close', () => {
+      stream.on('end', () => this.#onEnd(sink));
+      stream.on('close', () => {
         // Most streams close after their end: an error is made only where it is one.
         if (this.#settle !== null) this.#finish(this.#cut());
       });
@@ -81,6 +89,23 @@ export class H2Body implements BodySource {
   /** Ends it with this, whatever the stream does. */
   fail(failure: ProxyError): void {
     this.#finish(failure);
+  }
+
+  /** All of an answer has arrived, its trailers too, and nobody has taken any of it. */
+  #isHere(): boolean {
+    const { closed, destroyed, rstCode } = this.#stream;
+    return this.#rules.side === 'upstream' && closed && !destroyed && rstCode === constants.NGHTTP2_NO_ERROR;
+  }
+
+  /** What is here needs no events, which cost more than the few bytes. They are not waited for: there is no more of them. */
+  #handTo(sink: BodySink, onBytes: (count: number) => void): BodyFailure {
+    const bytes: Buffer | null = this.#stream.read();
+    if (bytes !== null) {
+      this.#bytes = bytes.length;
+      onBytes(bytes.length);
+      sink.write(bytes);
+    }
+    return this.#endOf(sink);
   }
 
   #onEnd(sink: BodySink): void {
@@ -124,13 +149,13 @@ export class H2Body implements BodySource {
 /** How a body leaves on an HTTP/2 stream. */
 export class H2Sink implements BodySink {
   readonly #stream: Http2Stream;
-  readonly #trailersOf: (trailers: FieldList) => FieldList;
+  readonly #trailersOf: ((trailers: FieldList) => FieldList) | null;
 
   /**
-   * @param stream opened with `waitForTrailers`
-   * @param trailersOf what of a trailer section may pass; called once, at the end of the body
+   * @param trailersOf what of a trailer section may pass, called once, at the end of the body, where the stream was opened with
+   *   `waitForTrailers`; else null, and the last bytes take the end with them
    */
-  constructor(stream: Http2Stream, trailersOf: (trailers: FieldList) => FieldList) {
+  constructor(stream: Http2Stream, trailersOf: ((trailers: FieldList) => FieldList) | null) {
     this.#stream = stream;
     this.#trailersOf = trailersOf;
   }
@@ -145,8 +170,11 @@ export class H2Sink implements BodySink {
 
   end(trailers: FieldList): void {
     const stream = this.#stream;
-    const safe = trailers.length === 0 ? trailers : this.#trailersOf(trailers);
-    stream.once('wantTrailers', () => stream.sendTrailers(headersObject(safe)));
+    const trailersOf = this.#trailersOf;
+    if (trailersOf !== null) {
+      const safe = trailers.length === 0 ? trailers : trailersOf(trailers);
+      stream.on('wantTrailers', () => stream.sendTrailers(headersObject(safe)));
+    }
     stream.end();
   }
 }

@@ -1,13 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import { expectUnharmed } from '../support/attack.ts';
 import { closeOpened } from '../support/closing.ts';
-import { data, frame, goaway, headers, ping, pushPromise, reset, settings, TYPE } from '../support/h2-frames.ts';
+import {
+  data,
+  frame,
+  goaway,
+  headers,
+  ping,
+  pushPromise,
+  reset,
+  settings,
+  TYPE,
+  windowUpdate,
+} from '../support/h2-frames.ts';
 import { block, type Field } from '../support/h2-hpack.ts';
 import type { FramePeer } from '../support/h2-peer.ts';
 import { startFrameScene, startNodeScene } from '../support/h2-stage.ts';
 import { frameClient, requestFields } from '../support/h2-ways.ts';
 
 closeOpened();
+
+/** What a client takes that never says more (RFC 9113 section 6.9.2). */
+const WINDOW_BYTES = 65_535;
+const PIECE_BYTES = 16_384;
 
 interface Fault {
   readonly name: string;
@@ -162,6 +177,31 @@ describe('an origin whose HTTP/2 is wrong', () => {
     expect(client.goaway).toBeNull();
     await postern.audited({ protocol: 'h2', path: '/' });
     expectUnharmed(postern);
+  });
+});
+
+describe('an origin that closes its connection after its answer', () => {
+  it('has all of it passed on, however slowly the client reads', async () => {
+    const pieces = 12;
+    const { origin, way } = await startFrameScene({});
+    const client = await frameClient(way, { credits: false });
+    client.head(1, requestFields(way.authority), { end: true });
+    const first = await origin.next();
+    await first.until(() => first.streams.get(1)?.sections[0]);
+    first.head(1, [OK]);
+    for (let left = pieces; left > 0; left--) first.send(data(1, Buffer.alloc(PIECE_BYTES, 'a'), { end: left === 1 }));
+    first.socket.end();
+    await client.until(() => (client.streams.get(1)?.body.length === WINDOW_BYTES ? true : undefined));
+    // Answered on another connection, by when the end of the first was seen.
+    client.head(3, requestFields(way.authority), { end: true });
+    const second = await origin.next();
+    await second.until(() => second.streams.get(1)?.sections[0]);
+    second.head(1, [OK], { end: true });
+    expect(await client.outcome(3)).toBe('200');
+    client.send(windowUpdate(0, pieces * PIECE_BYTES), windowUpdate(1, pieces * PIECE_BYTES));
+    expect(await client.outcome(1)).toBe('200');
+    expect(client.streams.get(1)?.body).toHaveLength(pieces * PIECE_BYTES);
+    await first.untilClosed();
   });
 });
 
