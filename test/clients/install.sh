@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The clients that registries bring, at pinned versions, beside their tests:  bash test/clients/install.sh [python] [node] [rust]
+# The clients that registries bring, at pinned versions, beside their tests:  bash test/clients/install.sh [python] [node] [runtimes] [rust]
 # Does nothing where they are there already. What cannot be had is said, and skipped by its tests.
 set -uo pipefail
 cd "$(dirname "$0")"
@@ -20,15 +20,18 @@ python_packages() {
   python3 -m venv --clear python/.venv && python/.venv/bin/python -m pip install -q --disable-pip-version-check -r python/requirements.txt
 }
 
-install_node() {
-  once node/node_modules/.installed node/package-lock.json npm ci --prefix node --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund
+install_node() { node_packages node; }
+# Deno and Bun, some 200 MB when unpacked: each is a single program in a package for its machine.
+install_runtimes() { node_packages runtimes; }
+node_packages() {
+  once "$1/node_modules/.installed" "$1/package-lock.json" npm ci --prefix "$1" --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund
 }
 
 install_rust() {
   command -v cargo >/dev/null && cargo build --quiet --locked --manifest-path rust/Cargo.toml
 }
 
-for family in "${@:-python node rust}"; do
+for family in "${@:-python node runtimes rust}"; do
   for one in $family; do "install_$one" || missed+=("$one"); done
 done
 if ((${#missed[@]})); then echo "Not installed, so their clients are skipped: ${missed[*]}" >&2; fi

@@ -11,6 +11,7 @@ const CLIENTS = {
     return socket;
   },
   WebSocket: async () => new WebSocket(url),
+  'WebSocket-proxy': async () => new WebSocket(url, { proxy: process.env.HTTPS_PROXY }),
 };
 
 const socket = await CLIENTS[client]();
