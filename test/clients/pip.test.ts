@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { client } from '../support/client-matrix.ts';
+import { client, versionOf } from '../support/client-matrix.ts';
 import type { Answer } from '../support/client-origin.ts';
-import { PYTHON, pythonPackage } from '../support/client-python.ts';
+import { PYTHON, pythonPackage, pythonProgram } from '../support/client-python.ts';
 import { clientWorld, expectSeen } from '../support/client-world.ts';
 import { zipOf } from '../support/client-zip.ts';
 
@@ -43,6 +43,33 @@ client(
       expect(code, stderr).toBe(0);
       expect(readFileSync(join(target, 'probe.py'), 'utf8')).toContain('installed');
       expectSeen(origin('index').taken(), 'h1', ['GET /simple/probe/', `GET /files/${FILE}`]);
+    });
+  },
+);
+
+const UV = pythonProgram('uv');
+
+client(
+  {
+    name: 'uv',
+    version: versionOf(UV, ['--version'], /^uv (\S+)/),
+    install: pythonPackage('uv').install,
+    needs: '`UV_DEFAULT_INDEX`, where it is not the public one',
+  },
+  (prove) => {
+    prove({ protocol: 'h1', what: '`uv pip install` of a wheel from a simple index' }, async () => {
+      const { home, url, run, origin } = world();
+      const env = { UV_DEFAULT_INDEX: `${url('index')}/simple` };
+      const target = join(home, 'installed-by-uv');
+      const args = ['pip', 'install', '--no-cache', '--python', PYTHON, '--target', target, 'probe==1.0'];
+      const { code, stderr } = await run(UV, args, { env });
+      expect(code, stderr).toBe(0);
+      expect(readFileSync(join(target, 'probe.py'), 'utf8')).toContain('installed');
+      const seen = origin('index').taken();
+      expectSeen(seen, 'h1');
+      expect(seen.map(({ method, path }) => `${method} ${path}`)).toEqual(
+        expect.arrayContaining(['GET /simple/probe/', `GET /files/${FILE}`]),
+      );
     });
   },
 );

@@ -90,6 +90,15 @@ client(
 
 client(
   {
+    name: 'Python httplib2',
+    ...pythonPackage('httplib2'),
+    needs: 'the package `PySocks`, without which it has no proxies and says nothing',
+  },
+  (prove) => prove({ protocol: 'h1', what: GET_AND_POST }, () => fetches('httplib2')),
+);
+
+client(
+  {
     name: 'Python aiohttp',
     ...pythonPackage('aiohttp'),
     needs: '`ClientSession(trust_env=True)`',

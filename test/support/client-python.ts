@@ -8,6 +8,9 @@ const folder = fileURLToPath(new URL('../clients/python/', import.meta.url));
 /** The interpreter with the packages of `test/clients/python/requirements.txt`. */
 export const PYTHON = `${folder}.venv/bin/python`;
 
+/** A program that one of them brings. */
+export const pythonProgram = (name: string): string => `${folder}.venv/bin/${name}`;
+
 export const pythonFile = (name: string): string => folder + name;
 
 /** What says whether a package is there. */

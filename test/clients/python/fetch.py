@@ -35,6 +35,14 @@ def by_httpx(url, http2=False):
         print(answer.text, end="")
 
 
+def by_httplib2(url):
+    from httplib2 import Http
+
+    session = Http()
+    print(session.request(url)[1].decode(), end="")
+    print(session.request(url, "POST", body=BODY)[1].decode(), end="")
+
+
 async def by_aiohttp(url):
     import aiohttp
 
@@ -82,6 +90,7 @@ CLIENTS = {
     "requests": by_requests,
     "httpx": by_httpx,
     "httpx-http2": lambda url: by_httpx(url, http2=True),
+    "httplib2": by_httplib2,
     "aiohttp": lambda url: asyncio.run(by_aiohttp(url)),
 }
 EVENTS = {
