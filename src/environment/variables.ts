@@ -82,6 +82,8 @@ const proxyVariables = (proxyUrl: string): readonly Variable[] => [
   ['no_proxy', LOCAL],
   // Node reads the variables above from 24.5 and 22.21 on, and only if it is told to.
   ['NODE_USE_ENV_PROXY', '1'],
+  // So does Perl's LWP.
+  ['PERL_LWP_ENV_PROXY', '1'],
 ];
 
 /** The JVM splits the variable at white space, and takes what stands in quotes as one piece. The store can be read without a password. */

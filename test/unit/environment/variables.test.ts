@@ -26,7 +26,7 @@ describe('the variables', () => {
     }
     expect(all.get('NO_PROXY')).toBe('localhost,127.0.0.1,::1');
     expect(all.get('no_proxy')).toBe(all.get('NO_PROXY'));
-    expect(all.get('NODE_USE_ENV_PROXY')).toBe('1');
+    for (const name of ['NODE_USE_ENV_PROXY', 'PERL_LWP_ENV_PROXY']) expect([name, all.get(name)]).toEqual([name, '1']);
   });
 
   test.each(['NODE_EXTRA_CA_CERTS', 'DENO_CERT'])('%s adds to the roots, so it names the CA alone', (name) => {
