@@ -2,8 +2,14 @@ import { createHash } from 'node:crypto';
 import type { Answer } from './client-origin.ts';
 import { tarGzOf } from './tar-gz.ts';
 
+interface Dist {
+  tarball: string;
+  readonly integrity?: string;
+  readonly shasum?: string;
+}
+
 interface Packument {
-  readonly versions: Readonly<Record<string, { readonly dist: { tarball: string } }>>;
+  readonly versions: Readonly<Record<string, { readonly dist: Dist }>>;
   readonly _attachments: Readonly<Record<string, { readonly data: string }>>;
 }
 
