@@ -28,7 +28,11 @@ node_packages() {
 }
 
 install_rust() {
-  command -v cargo >/dev/null && cargo build --quiet --locked --manifest-path rust/Cargo.toml
+  command -v cargo >/dev/null || return
+  # With native-tls where the headers of OpenSSL are.
+  local features=()
+  if command -v pkg-config >/dev/null && pkg-config --exists openssl; then features=(--features native); fi
+  cargo build --quiet --locked --manifest-path rust/Cargo.toml "${features[@]}"
 }
 
 for family in "${@:-python node runtimes rust}"; do

@@ -37,22 +37,30 @@ const world = clientWorld({
     both: { speaks: 'h2', answer: events.answer },
     registry: { answer: registry },
     'registry-both': { speaks: 'h2', answer: registry },
+    'passed-through': { credentials: { authorization: ['Bearer of-the-sandbox'] } },
   },
+  policy: (ports) => `rules:
+  - { name: passed-through, hosts: [origin.test], ports: [${ports['passed-through']}], tls: passthrough }
+${['h1', 'both', 'registry', 'registry-both'].map((name) => injecting(name, ports)).join('')}`,
 });
+
+function injecting(name: string, ports: Readonly<Record<string, number>>): string {
+  return `  - { name: ${name}, hosts: [origin.test], ports: [${ports[name]}], inject: [{ bearer: "\${token}" }] }\n`;
+}
 
 const program = fileURLToPath(new URL('rust/target/debug/postern-test-clients', import.meta.url));
 /** Where a cargo of rustup's looks for its toolchain, which the home of the sandbox does not have. */
 const RUSTUP_HOME = process.env.RUSTUP_HOME ?? join(homedir(), '.rustup');
 
-async function fetches(name: 'http1' | 'default', origin: string, protocol: 'h1' | 'h2'): Promise<void> {
+async function fetches(name: 'http1' | 'default' | 'native', origin: string, protocol: 'h1' | 'h2'): Promise<void> {
   const { stdout, stderr } = await world().run(program, [name, `${world().url(origin)}/`]);
   expect(stderr).toBe('');
   expect(stdout).toBe(echoed('GET') + echoed('POST', MIB));
   expectSeen(world().origin(origin).taken(), protocol, ['GET /', 'POST /']);
 }
 
-async function streams(origin: string, protocol: 'h1' | 'h2', tell: Tell): Promise<void> {
-  const { stdout, stderr } = await world().run(program, ['default', `${world().url(origin)}/`, 'events']);
+async function streams(origin: string, protocol: 'h1' | 'h2', tell: Tell, name = 'default'): Promise<void> {
+  const { stdout, stderr } = await world().run(program, [name, `${world().url(origin)}/`, 'events']);
   expect(stderr).toBe('');
   expect(stdout).toBe(ALL_EVENTS);
   expectSeen(world().origin(origin).taken(), protocol);
@@ -60,15 +68,23 @@ async function streams(origin: string, protocol: 'h1' | 'h2', tell: Tell): Promi
 }
 
 const manifest = fileURLToPath(new URL('rust/Cargo.toml', import.meta.url));
-const reqwest = existsSync(program)
-  ? versionOf('cargo', ['tree', '--offline', '--depth', '1', '--manifest-path', manifest], /reqwest v(\S+)/)
-  : null;
+const install = 'bash test/clients/install.sh rust';
+/** Of a crate that the program was built with. */
+const crate = (name: string): string | null =>
+  existsSync(program)
+    ? versionOf(
+        'cargo',
+        ['tree', '--offline', '--depth', '1', '--manifest-path', manifest],
+        new RegExp(` ${name} v(\\S+)`),
+      )
+    : null;
+const reqwest = crate('reqwest');
 
 client(
   {
     name: 'Rust reqwest',
     version: reqwest,
-    install: 'bash test/clients/install.sh rust',
+    install,
   },
   (prove) => {
     prove({ protocol: 'h1', what: 'GET, and POST of 1 MiB' }, () => fetches('default', 'h1', 'h1'));
@@ -78,6 +94,47 @@ client(
     prove({ protocol: 'h2', what: 'GET, and POST of 1 MiB' }, () => fetches('default', 'both', 'h2'));
     prove({ protocol: 'sse', what: 'a stream of events' }, (tell) => streams('h1', 'h1', tell));
     prove({ protocol: 'h2', what: 'a stream of events' }, (tell) => streams('both', 'h2', tell));
+  },
+);
+
+/** It says so of itself, since that is a matter of how it was built. */
+const hasNativeTls = existsSync(program) && versionOf(program, ['features'], /(native)/) !== null;
+client(
+  {
+    name: 'Rust reqwest, native-tls',
+    version: hasNativeTls ? reqwest : null,
+    install: `apt-get install libssl-dev pkg-config; ${install}`,
+  },
+  (prove) => {
+    prove({ protocol: 'h1', what: 'GET, and POST of 1 MiB' }, () => fetches('native', 'h1', 'h1'));
+    prove({ protocol: 'h2', what: 'GET, and POST of 1 MiB' }, () => fetches('native', 'both', 'h2'));
+    prove({ protocol: 'sse', what: 'a stream of events' }, (tell) => streams('h1', 'h1', tell, 'native'));
+  },
+);
+
+client(
+  {
+    name: 'Rust ureq (webpki-roots)',
+    version: crate('ureq'),
+    install,
+    needs: '`tls: passthrough`, and then a key of its own: its roots are built in',
+  },
+  (prove) => {
+    prove({ protocol: 'h1', what: 'refuses the CA of an intercepted host, and tells it nothing' }, async () => {
+      const { code, stdout, stderr } = await world().run(program, ['ureq', `${world().url('h1')}/`]);
+      expect(code).not.toBe(0);
+      expect(stdout).toBe('');
+      expect(stderr).toContain('UnknownIssuer');
+      expect(world().origin('h1').taken()).toEqual([]);
+    });
+    prove({ protocol: 'h1', what: "GET from a host that is passed through, by that host's root alone" }, async () => {
+      const { postern, run, url, origin } = world();
+      const roots = join(postern.folder, 'origin-ca.pem');
+      const { stdout, stderr } = await run(program, ['ureq', `${url('passed-through')}/`, roots]);
+      expect(stderr).toBe('');
+      expect(stdout).toBe(echoed('GET'));
+      expectSeen(origin('passed-through').taken(), 'h1', ['GET /']);
+    });
   },
 );
 
