@@ -102,7 +102,8 @@ function placed({ hosts = {}, files = {} }: ClientWorldOptions): Pick<PosternOpt
   };
 }
 
-async function environmentOf(postern: Postern): Promise<Readonly<Record<string, string>>> {
+/** What `postern env` prints of it. */
+export async function environmentOf(postern: Postern): Promise<Readonly<Record<string, string>>> {
   const text = await posternCommand(postern, 'env', '--format', 'json', '--proxy', postern.proxyUrl);
   expect(text).not.toContain(SECRET);
   return JSON.parse(text) as Readonly<Record<string, string>>;
