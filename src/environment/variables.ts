@@ -42,13 +42,13 @@ const PROXY_VARIABLES = [
 
 /** Their file takes the place of the roots, so it must hold the roots too: hosts that are passed through show their own certificates. */
 const REPLACE_ROOTS = [
-  'SSL_CERT_FILE', // OpenSSL and all on it (Python's ssl, httpx, aiohttp, Ruby, PHP), Go, .NET, Rust's native roots, uv
+  'SSL_CERT_FILE', // OpenSSL and all on it (Python, Ruby, Perl, PHP but for its curl), Go, .NET, Rust's native roots, uv
   'CURL_CA_BUNDLE', // curl
   'REQUESTS_CA_BUNDLE', // Python requests, and what is built on it
   'PIP_CERT', // pip
   'GIT_SSL_CAINFO', // git
   'CARGO_HTTP_CAINFO', // cargo
-  'AWS_CA_BUNDLE', // AWS CLI and SDKs
+  'AWS_CA_BUNDLE', // AWS CLI and its SDK for Python
   'CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE', // gcloud
   'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH', // gRPC on its C core, and for Node
   'npm_config_cafile', // npm, pnpm

@@ -49,13 +49,20 @@ function expectSigned(...requests: readonly string[]): void {
 const OWN_KEYS = 'keys of its own to sign with, since Postern does not sign';
 const OBJECT = 'an object of 1 MiB put to S3, and got';
 
-client({ name: 'AWS SDK, Python (boto3)', ...pythonPackage('boto3'), needs: OWN_KEYS }, (prove) => {
-  prove({ protocol: 'h1', what: `${OBJECT}; an identity asked of STS` }, async () => {
-    const { stdout } = await runs(PYTHON, [pythonFile('s3.py')]);
-    expect(stdout).toBe(`True\n${ACCOUNT}\n`);
-    expectSigned('PUT /bucket/bytes', 'GET /bucket/bytes', 'POST /');
-  });
-});
+client(
+  {
+    name: 'AWS SDK, Python (boto3)',
+    ...pythonPackage('boto3'),
+    needs: OWN_KEYS,
+  },
+  (prove) => {
+    prove({ protocol: 'h1', what: `${OBJECT}; an identity asked of STS` }, async () => {
+      const { stdout } = await runs(PYTHON, [pythonFile('s3.py')]);
+      expect(stdout).toBe(`True\n${ACCOUNT}\n`);
+      expectSigned('PUT /bucket/bytes', 'GET /bucket/bytes', 'POST /');
+    });
+  },
+);
 
 const JAVASCRIPT = {
   name: 'AWS SDK, JavaScript (v3)',

@@ -61,15 +61,27 @@ const fetchesAndStreams = (prove: Prove, command: readonly string[]): void => {
   prove({ protocol: 'sse', what: EVENTS }, (tell) => streams(command, tell));
 };
 
-client({ name: 'Deno', ...runtimeVersion('deno') }, (prove) => {
-  fetchesAndStreams(prove, DENO);
-  prove({ protocol: 'ws', what: CHAT }, () => chats(DENO));
-  prove({ protocol: 'h2', what: GET_AND_POST }, () => fetches(DENO, 'fetch', 'h2'));
-  prove({ protocol: 'h2', what: EVENTS }, (tell) => streams(DENO, tell, 'h2'));
-});
+client(
+  {
+    name: 'Deno',
+    ...runtimeVersion('deno'),
+  },
+  (prove) => {
+    fetchesAndStreams(prove, DENO);
+    prove({ protocol: 'ws', what: CHAT }, () => chats(DENO));
+    prove({ protocol: 'h2', what: GET_AND_POST }, () => fetches(DENO, 'fetch', 'h2'));
+    prove({ protocol: 'h2', what: EVENTS }, (tell) => streams(DENO, tell, 'h2'));
+  },
+);
 
-client({ name: 'Bun', ...runtimeVersion('bun') }, (prove) => {
-  fetchesAndStreams(prove, BUN);
-  const needs = '`new WebSocket(url, { proxy: process.env.HTTPS_PROXY })`';
-  prove({ protocol: 'ws', what: CHAT, needs }, () => chats(BUN, 'WebSocket-proxy'));
-});
+client(
+  {
+    name: 'Bun',
+    ...runtimeVersion('bun'),
+  },
+  (prove) => {
+    fetchesAndStreams(prove, BUN);
+    const needs = '`new WebSocket(url, { proxy: process.env.HTTPS_PROXY })`';
+    prove({ protocol: 'ws', what: CHAT, needs }, () => chats(BUN, 'WebSocket-proxy'));
+  },
+);

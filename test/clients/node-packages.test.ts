@@ -42,7 +42,11 @@ function installer(spec: ClientSpec, what: string, run: () => Promise<void>): vo
   );
 }
 
-const YARN_1 = { name: 'Yarn 1', ...nodePackage('yarn'), needs: NPMRC };
+const YARN_1 = {
+  name: 'Yarn 1',
+  ...nodePackage('yarn'),
+  needs: NPMRC,
+};
 installer(YARN_1, '`yarn install`', () => installs('yarn-1', [...script('yarn/bin/yarn.js'), 'install']));
 
 const YARN = {
@@ -58,14 +62,30 @@ installer(YARN, '`yarn install`', () =>
   }),
 );
 
-const PNPM_10 = { name: 'pnpm 10', ...nodePackage('pnpm'), needs: NPMRC };
+const PNPM_10 = {
+  name: 'pnpm 10',
+  ...nodePackage('pnpm'),
+  needs: NPMRC,
+};
 installer(PNPM_10, '`pnpm install`', () => installs('pnpm-10', [...script('pnpm/bin/pnpm.cjs'), 'install']));
 
-const PNPM = { name: 'pnpm', ...runtimeVersion('pnpm'), needs: NPMRC };
+const PNPM = {
+  name: 'pnpm',
+  ...runtimeVersion('pnpm'),
+  needs: NPMRC,
+};
 installer(PNPM, '`pnpm install`', () => installs('pnpm', [runtime('pnpm'), 'install']));
 
-const DENO = { name: 'deno install', ...runtimeVersion('deno'), needs: NPMRC };
+const DENO = {
+  name: 'deno install',
+  ...runtimeVersion('deno'),
+  needs: NPMRC,
+};
 installer(DENO, '`deno install`', () => installs('deno', [runtime('deno'), 'install']));
 
-const BUN = { name: 'bun install', ...runtimeVersion('bun'), needs: NPMRC };
+const BUN = {
+  name: 'bun install',
+  ...runtimeVersion('bun'),
+  needs: NPMRC,
+};
 installer(BUN, '`bun install`', () => installs('bun', [runtime('bun'), 'install']));
