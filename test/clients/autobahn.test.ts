@@ -23,17 +23,25 @@ const FILE = pythonFile('autobahn.py');
 /** Which passed, by the name of the case. */
 type Results = Readonly<Record<string, boolean>>;
 
+/** Plays these cases, or all, to what is tried. */
+type Play = (only?: readonly string[]) => Promise<Results>;
+
 /** What does not pass is no matter of ours if it is the same without us. */
-function expectSame(direct: Results, through: Results, tell: Tell): void {
+async function expectSame(playDirect: Play, playThrough: Play, tell: Tell): Promise<void> {
+  const direct = await playDirect();
   const cases = Object.keys(direct).length;
   expect(cases).toBeGreaterThan(300);
-  const passedOf = (results: Results): number => Object.values(results).filter(Boolean).length;
+  const first = await playThrough();
+  // A case ends itself after half a second, which on a busy machine may be too soon: what differs gets another chance.
+  const differing = Object.keys(direct).filter((name) => first[name] !== direct[name]);
+  const through = differing.length === 0 ? first : { ...first, ...(await playThrough(differing)) };
   expect(through).toEqual(direct);
+  const passedOf = (results: Results): number => Object.values(results).filter(Boolean).length;
   tell(`${passedOf(direct)} of ${cases} cases direct, ${passedOf(through)} through the proxy`);
 }
 
-async function playTo(port: number): Promise<Results> {
-  const { stdout, stderr } = await runCommand(PYTHON, [FILE, 'client', `ws://127.0.0.1:${port}`], {
+async function playTo(port: number, only: readonly string[] = []): Promise<Results> {
+  const { stdout, stderr } = await runCommand(PYTHON, [FILE, 'client', `ws://127.0.0.1:${port}`, ...only], {
     timeoutMs: 80_000,
   });
   expect(stderr).toBe('');
@@ -41,9 +49,10 @@ async function playTo(port: number): Promise<Results> {
 }
 
 /** Starts the server that plays, has `play` bring the client, and answers with what the server thinks of it. */
-async function played(play: (port: number) => Promise<unknown>): Promise<Results> {
-  const child = closeAfterTest(spawn(PYTHON, [FILE, 'server'], { stdio: ['ignore', 'pipe', 'inherit'] }), (running) =>
-    running.kill('SIGKILL'),
+async function played(play: (port: number) => Promise<unknown>, only: readonly string[] = []): Promise<Results> {
+  const child = closeAfterTest(
+    spawn(PYTHON, [FILE, 'server', ...only], { stdio: ['ignore', 'pipe', 'inherit'] }),
+    (running) => running.kill('SIGKILL'),
   );
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   await play(Number((await lines.next()).value));
@@ -59,27 +68,29 @@ client(
   (prove) => {
     const timeoutMs = 200_000;
     prove({ protocol: 'ws', what: 'played to a server (`ws`) by kosoku', timeoutMs }, async (tell) => {
-      const bare = createServer().on('upgrade', echo.onUpgrade);
-      const direct = await playTo(await listening(bare));
-      const { host } = new URL(world().url('echo'));
-      const through = await playTo(await bridgeTo(world().postern, host));
+      const bare = await listening(createServer().on('upgrade', echo.onUpgrade));
+      const bridge = await bridgeTo(world().postern, new URL(world().url('echo')).host);
+      await expectSame(
+        (only) => playTo(bare, only),
+        (only) => playTo(bridge, only),
+        tell,
+      );
       expectSeen(world().origin('echo').taken(), 'ws');
-      expectSame(direct, through, tell);
     });
 
     prove({ protocol: 'ws', what: 'played by kosoku to a client (Python websockets)', timeoutMs }, async (tell) => {
       const { run, url, origin } = world();
-      const direct = await played((port) =>
-        run(PYTHON, [FILE, 'tested', `ws://127.0.0.1:${port}`], { timeoutMs: 80_000 }),
-      );
-      const through = await played(async (port) => {
-        fuzzingPort = port;
-        const target = url('fuzzing').replace('https', 'wss');
-        const { stderr } = await run(PYTHON, [FILE, 'tested', target], { timeoutMs: 80_000 });
-        expect(stderr).toBe('');
-      });
+      const playDirect: Play = (only) =>
+        played((port) => run(PYTHON, [FILE, 'tested', `ws://127.0.0.1:${port}`], { timeoutMs: 80_000 }), only);
+      const playThrough: Play = (only) =>
+        played(async (port) => {
+          fuzzingPort = port;
+          const target = url('fuzzing').replace('https', 'wss');
+          const { stderr } = await run(PYTHON, [FILE, 'tested', target], { timeoutMs: 80_000 });
+          expect(stderr).toBe('');
+        }, only);
+      await expectSame(playDirect, playThrough, tell);
       expectSeen(origin('fuzzing').taken(), 'ws');
-      expectSame(direct, through, tell);
     });
   },
 );

@@ -1,12 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { client, versionOf } from '../support/client-matrix.ts';
 import type { Answer } from '../support/client-origin.ts';
 import { clientWorld, expectSeen } from '../support/client-world.ts';
 import { zipOf } from '../support/client-zip.ts';
 
-/** What the registry of gems has: the folder that `gem generate_index` makes. */
+/** What the registry of gems has (guides.rubygems.org/rubygems-org-api), as files of a folder. */
 let gemFolder = '';
 const gems: Answer = (_request, response, path) => {
   const file = /^\/[\w./-]+$/.test(path) && !path.includes('..') ? fileAt(join(gemFolder, path)) : null;
@@ -47,7 +48,7 @@ async function publishGem(): Promise<void> {
   const fields = [...lines, 'files = ["probe.rb"]', 'require_paths = ["."]'].map((line) => `s.${line}`).join('; ');
   writeFileSync(join(folder, 'probe.gemspec'), `Gem::Specification.new { |s| ${fields} }\n`);
   await runs(folder, 'gem', ['build', 'probe.gemspec', '--output', 'gems/probe-1.0.0.gem']);
-  await runs(folder, 'gem', ['generate_index', '--directory', '.']);
+  await runs(folder, 'ruby', [fileURLToPath(new URL('interpreters/gem-index.rb', import.meta.url))]);
   gemFolder = folder;
 }
 

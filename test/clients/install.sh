@@ -21,7 +21,7 @@ python_packages() {
 }
 
 install_node() { node_packages node; }
-# Deno and Bun, some 200 MB when unpacked: each is a single program in a package for its machine.
+# Deno, Bun and pnpm, some 260 MB when unpacked: each is a single program in a package for its machine.
 install_runtimes() { node_packages runtimes; }
 node_packages() {
   once "$1/node_modules/.installed" "$1/package-lock.json" npm ci --prefix "$1" --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund

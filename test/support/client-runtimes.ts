@@ -13,7 +13,7 @@ const FILES = {
 
 export type Runtime = keyof typeof FILES;
 
-/** Its path, on a machine that has one. */
+/** Its path; where no package has it for this machine, whatever `PATH` has. */
 export const runtime = (name: Runtime): string =>
   FILES[name].map((file) => packages + file).find((path) => existsSync(path)) ?? name;
 

@@ -1,6 +1,7 @@
 """The Autobahn cases as kosoku has them; prints which passed, by name, as JSON.
 
-autobahn.py client URL: plays them to the server there. autobahn.py server: plays them to the client that comes, prints its own port first.
+autobahn.py client URL: plays them to the server there. autobahn.py server: plays them to the client that comes, prints its own port first. More arguments
+are the only cases to be played.
 autobahn.py tested URL: is that client, by the library websockets, and plays each case that the server has."""
 
 import asyncio
@@ -21,16 +22,16 @@ async def show(results):
     print(json.dumps({case.case_id: case.passed for case in cases}), flush=True)
 
 
-async def client(url):
+async def client(url, *only):
     from kosoku import run_fuzzingclient
 
-    await show(run_fuzzingclient(url, cases=CASES, concurrency=2))
+    await show(run_fuzzingclient(url, cases=list(only) or CASES, concurrency=2))
 
 
-async def server():
+async def server(*only):
     from kosoku import run_fuzzingserver
 
-    async with run_fuzzingserver(cases=CASES, port=0) as running:
+    async with run_fuzzingserver(cases=list(only) or CASES, port=0) as running:
         print(running.port, flush=True)
         await show(running.get_result())
 
