@@ -7,8 +7,11 @@ import { leftBy, PROGRAM, prepareRun, Run, startRun } from '../support/run.ts';
 
 closeOpened();
 
-/** Says that it is ready, answers SIGTERM with a status of its own. */
-const OBEDIENT = `trap 'echo asked; kill $!; exit 3' TERM; sleep 60 & echo ready; wait`;
+/**
+ * Says that it is ready, answers SIGTERM with a status of its own. It kills with 9, since a child that has only just been forked still has the
+ * trap of its parent, and swallows what can be caught.
+ */
+const OBEDIENT = `trap 'echo asked; kill -9 $!; exit 3' TERM; sleep 60 & echo ready; wait`;
 
 function needs(program: string, context: TestContext): void {
   if (!isInstalled(program)) context.skip(`${program} is not installed`);
@@ -91,7 +94,7 @@ rules: [{ hosts: [api.github.com], inject: [{ bearer: "\${github}" }] }]
 
   it.each(['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const)('passes %s on', async (signal) => {
     const scene = await prepareRun();
-    const script = `trap 'echo got; kill $!; exit 3' ${signal.slice(3)}; sleep 60 & echo ready; wait`;
+    const script = `trap 'echo got; kill -9 $!; exit 3' ${signal.slice(3)}; sleep 60 & echo ready; wait`;
     const run = startRun(scene, ['--', 'sh', '-c', script]);
     await run.printed(/ready/);
     run.child.kill(signal);

@@ -222,7 +222,7 @@ echo "processes: $(ls -d /proc/[0-9]* | wc -l)"`;
 
   it('passes SIGTERM on', async () => {
     const scene = await prepareRun();
-    const script = `trap 'echo asked; kill $!; exit 3' TERM; sleep 60 & echo ready; wait`;
+    const script = `trap 'echo asked; kill -9 $!; exit 3' TERM; sleep 60 & echo ready; wait`;
     const run = startRun(scene, ['--isolate', '--', 'sh', '-c', script]);
     await run.printed(/ready/);
     run.child.kill('SIGTERM');
