@@ -40,11 +40,14 @@ client(
   (prove) => {
     const timeoutMs = 60_000;
     const what = 'a page that fetches, posts, loads an image and has raw `[ ] | ^ { }` in a query';
-    prove({ protocol: 'h1', what: `${what}, with events and a WebSocket`, timeoutMs }, async (tell) => {
-      await opens('h1');
-      tell(timesText(timesMs));
-    });
-    prove({ protocol: 'h2', what: 'the same page', timeoutMs }, async (tell) => {
+    prove(
+      { protocol: 'h1', what: `${what}, with events and a WebSocket`, timeoutMs, opensWebSocket: true },
+      async (tell) => {
+        await opens('h1');
+        tell(timesText(timesMs));
+      },
+    );
+    prove({ protocol: 'h2', what: 'the same page', timeoutMs, opensWebSocket: true }, async (tell) => {
       await opens('both');
       tell(timesText(timesMs));
     });

@@ -44,6 +44,8 @@ export interface ProofSpec {
   /** More than all proofs of this client need. */
   readonly needs?: string;
   readonly timeoutMs?: number;
+  /** It opens a WebSocket besides, which needs a server for it. */
+  readonly opensWebSocket?: boolean;
 }
 
 /** Adds a sentence of figures to the proof that runs. */
@@ -76,9 +78,9 @@ function statedBy({ name, version, needs = '' }: ClientSpec, proof: ProofSpec): 
   return { client: name, version, protocol, what, needs: all === '' ? null : all };
 }
 
-function missingFor({ name, version, install }: ClientSpec, { protocol }: ProofSpec): string | null {
+function missingFor({ name, version, install }: ClientSpec, { protocol, opensWebSocket }: ProofSpec): string | null {
   if (version === null) return `${name} is not installed; ${install}`;
-  if (protocol === 'ws' && !existsSync(NODE_PACKAGES))
+  if ((protocol === 'ws' || opensWebSocket === true) && !existsSync(NODE_PACKAGES))
     return 'the server is not installed; bash test/clients/install.sh node';
   return null;
 }

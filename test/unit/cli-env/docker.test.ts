@@ -90,6 +90,7 @@ describe('what is printed for docker', () => {
     expect(words).toEqual(['build', '.', ...args]);
   });
 
+  if (!isInstalled('docker')) console.warn('SKIPPED: docker is not installed; apt-get install docker.io');
   describe.runIf(isInstalled('docker'))('reaches the daemon as it is by the real CLI', () => {
     test('with docker build', async () => {
       const { cwd, variables, shell } = await place();
