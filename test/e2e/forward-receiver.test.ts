@@ -1,8 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { PYTHON, pythonPackage } from '../support/client-python.ts';
 import { closeOpened } from '../support/closing.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { headsOf, startForward, valuesOf } from '../support/forward.ts';
@@ -56,9 +57,9 @@ describe('the receiver that the documents give', () => {
     await expect(other.whoAsks('GET', '/in/v1/x', statement)).rejects.toThrow('"aud"');
   });
 
-  const hasPyJwt = spawnSync('python3', ['-c', 'import jwt; jwt.PyJWKClient'], { stdio: 'ignore' }).status === 0;
-  if (!hasPyJwt)
-    console.warn('SKIPPED: python3 -c "import jwt" does not run, nor does the test of the receiver in Python');
+  const pyJwt = pythonPackage('PyJWT');
+  const hasPyJwt = pyJwt.version !== null;
+  if (!hasPyJwt) console.warn(`SKIPPED: PyJWT is not installed, for the receiver in Python; ${pyJwt.install}`);
 
   it.skipIf(!hasPyJwt)('in Python takes what we sign for it, and nothing else', async () => {
     const { postern, audience, statement } = await forwardedOnce();
@@ -78,7 +79,7 @@ for method, path, statement in json.load(sys.stdin):
       ['GET', '/in/v1/x', ''],
     ];
     const run = (text: string): readonly unknown[] =>
-      execFileSync('python3', ['-c', text], { input: JSON.stringify(calls), encoding: 'utf8' })
+      execFileSync(PYTHON, ['-c', text], { input: JSON.stringify(calls), encoding: 'utf8' })
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line));
