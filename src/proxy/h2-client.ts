@@ -10,7 +10,7 @@ import { breakSession, sessionOptions } from '../wire/h2-session.ts';
 import { Heartbeat } from '../wire/heartbeat.ts';
 import type { Wire } from '../wire/wire.ts';
 import { Flood } from './flood.ts';
-import { H2Request } from './h2-request.ts';
+import { H2Request, type StreamsConnection } from './h2-request.ts';
 
 export interface H2ClientLimits extends HeadLimits {
   /** From the handshake to the first request. */
@@ -35,13 +35,13 @@ const MEMORY_MB = 16;
 const FAREWELL_MS = 800;
 
 /** The client's side of an HTTP/2 connection inside an intercepted tunnel: requests beside one another. */
-export class H2Client implements Deadline {
+export class H2Client implements Deadline, StreamsConnection {
   dueMs = Number.POSITIVE_INFINITY;
   /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
+  readonly limits: H2ClientLimits;
   readonly #session: ServerHttp2Session;
   readonly #socket: Socket;
-  readonly #limits: H2ClientLimits;
   readonly #onRequest: (request: H2Request) => void;
   #streams = 0;
   #isNew = true;
@@ -49,14 +49,14 @@ export class H2Client implements Deadline {
 
   /** @param wire of a TLS socket that has agreed on `h2`; it is given up */
   constructor(wire: Wire, raw: Socket, limits: H2ClientLimits, onRequest: (request: H2Request) => void) {
-    this.#limits = limits;
+    this.limits = limits;
     this.#onRequest = onRequest;
     wire.release();
     this.#socket = wire.socket;
     this.#session = sessionOn(wire, limits);
     this.#session.on('error', ignore);
     // Tunnels are half-open where HTTP/1.1 needs it, and Node leaves a session on such a socket alone when the client has gone.
-    wire.socket.once('end', () => this.#break(constants.NGHTTP2_CANCEL));
+    wire.socket.once('end', () => this.giveUp());
     this.#session.on('stream', (stream, headers, flags, list) => {
       // `rawHeaders` of the event; the types of Node say less than its documentation.
       const raw = rawOf(list as unknown as string[], headers);
@@ -88,9 +88,13 @@ export class H2Client implements Deadline {
     this.dueMs = deadlines.nowMs() + FAREWELL_MS;
   }
 
+  giveUp(): void {
+    this.#break(constants.NGHTTP2_CANCEL);
+  }
+
   /** It was idle for too long, or has to be ended. */
   onDue(): void {
-    if (this.#isEnding || this.#session.closed) this.#break(constants.NGHTTP2_CANCEL);
+    if (this.#isEnding || this.#session.closed) this.giveUp();
     else this.drain();
     // A header section that was begun keeps a connection from closing by itself.
     this.dueMs = deadlines.nowMs() + FAREWELL_MS;
@@ -108,12 +112,12 @@ export class H2Client implements Deadline {
       this.#streams--;
       this.#rest();
     });
-    this.#onRequest(new H2Request(stream, head, isWhole, this.#limits));
+    this.#onRequest(new H2Request(stream, head, isWhole, this));
   }
 
   #rest(): void {
     if (this.#streams > 0 || this.#isEnding) return;
-    const { clientHeadMs, idleMs } = this.#limits;
+    const { clientHeadMs, idleMs } = this.limits;
     this.dueMs = deadlines.nowMs() + (this.#isNew ? clientHeadMs : idleMs);
   }
 }

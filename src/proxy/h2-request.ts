@@ -23,9 +23,14 @@ const NOTHING: BodySink = { write: () => true, whenDrained: () => {}, end: () =>
 /** Node sends no other as a final one; RFC 9110 section 15 defines none above. */
 const STATUS_MAX = 599;
 
-export interface H2RequestLimits extends HeadLimits {
-  /** For the last bytes of an answer that its client does not take. */
-  readonly idleMs: number;
+/** The connection of a request, as far as it needs it. */
+export interface StreamsConnection {
+  readonly limits: HeadLimits & {
+    /** For the last bytes of an answer that its client does not take, and for a reset that cannot leave. */
+    readonly idleMs: number;
+  };
+  /** Ends the connection and all that is on it. */
+  giveUp(): void;
 }
 
 /** One request on an HTTP/2 connection, and its answer: one stream. */
@@ -38,24 +43,27 @@ export class H2Request implements ClientRequest, Deadline {
   headSent = false;
   readonly #stream: ServerHttp2Stream;
   readonly #isWhole: boolean;
-  readonly #limits: H2RequestLimits;
+  readonly #connection: StreamsConnection;
   #abort: (() => void) | null = null;
   #isAnswered = false;
+  #isReset = false;
   #body: H2Body | null = null;
 
   /** @param isWhole the head came with END_STREAM */
-  constructor(stream: ServerHttp2Stream, head: RequestHead | Refused, isWhole: boolean, limits: H2RequestLimits) {
+  constructor(stream: ServerHttp2Stream, head: RequestHead | Refused, isWhole: boolean, connection: StreamsConnection) {
     this.#stream = stream;
     this.head = head;
     this.#isWhole = isWhole;
-    this.#limits = limits;
+    this.#connection = connection;
     stream.on('error', ignore);
+    // A client's reset with NO_ERROR closes nothing as long as something of its body lies unread.
+    stream.on('aborted', () => {
+      this.#left();
+      this.#drop();
+    });
     stream.on('close', () => {
       deadlines.delete(this);
-      if (this.#isAnswered) return;
-      const abort = this.#abort;
-      this.#abort = null;
-      abort?.();
+      this.#left();
     });
   }
 
@@ -80,7 +88,7 @@ export class H2Request implements ClientRequest, Deadline {
     const declared = framing.kind === 'length' ? framing.bytes : null;
     this.#body = new H2Body(this.#stream, declared, {
       ...SIDE,
-      trailersOf: (raw) => readTrailers(raw, this.#limits),
+      trailersOf: (raw) => readTrailers(raw, this.#connection.limits),
     });
     const body = this.#body;
     const taken = (failure: BodyFailure): BodyFailure => {
@@ -125,39 +133,62 @@ export class H2Request implements ClientRequest, Deadline {
       end: (trailers) => {
         sink.end(trailers);
         this.#answered();
+        if (this.bodyTaken) return;
+        // Nobody asks for the rest of the request any more, and a reset that comes for it must find nothing unread.
+        this.#drop();
         // Trailers leave in an immediate that was asked for before this one.
-        if (waitsForTrailers && !this.bodyTaken) stream.once('wantTrailers', () => setImmediate(() => this.#stop()));
+        if (waitsForTrailers) stream.once('wantTrailers', () => setImmediate(() => this.#stop()));
       },
     };
   }
 
   cutOff(error: ProxyError): void {
     const { cause } = error;
-    this.#stream.close(
-      cause instanceof StreamReset && cause.code !== 0 ? cause.code : constants.NGHTTP2_INTERNAL_ERROR,
-    );
+    this.#reset(cause instanceof StreamReset && cause.code !== 0 ? cause.code : constants.NGHTTP2_INTERNAL_ERROR);
   }
 
   takeOver(): null {
     return null;
   }
 
-  /** The client does not take the end of its answer. */
+  /** The client does not take the end of its answer, nor, later, that it does not get it. */
   onDue(): void {
-    this.#stream.close(constants.NGHTTP2_CANCEL);
+    if (this.#isReset) this.#connection.giveUp();
+    else this.#reset(constants.NGHTTP2_CANCEL);
+  }
+
+  #reset(code: number): void {
+    this.#isReset = true;
+    this.#expireWhenIdle();
+    this.#stream.close(code);
+  }
+
+  #left(): void {
+    const abort = this.#abort;
+    this.#abort = null;
+    if (!this.#isAnswered) abort?.();
+  }
+
+  #drop(): void {
+    if (this.#body === null) this.#stream.resume();
+    else this.#body.drop();
+  }
+
+  #expireWhenIdle(): void {
+    this.dueMs = deadlines.nowMs() + this.#connection.limits.idleMs;
+    deadlines.add(this);
   }
 
   /** Everything was written; the client may take its time with it, within bounds. */
   #answered(): void {
     this.#isAnswered = true;
-    this.dueMs = deadlines.nowMs() + this.#limits.idleMs;
-    deadlines.add(this);
+    this.#expireWhenIdle();
   }
 
   /** RFC 9113 section 8.1: a client that is still sending is told that nobody reads it, and that its answer is complete all the same. */
   #stop(): void {
     this.#stream.close(constants.NGHTTP2_NO_ERROR);
-    this.#body?.drop();
+    this.#drop();
   }
 }
 

@@ -28,7 +28,12 @@ export interface StreamOwner {
   request(head: RawFields, body: BodySource | null): ClientHttp2Stream;
   /** The exchange is over. */
   ended(exchange: H2Exchange): void;
+  /** Closes the connection at once. */
+  abandon(): void;
 }
+
+/** For a reset that cannot leave, since the host reads nothing. */
+const RESET_MS_MAX = 60_000;
 
 /** One exchange on an HTTP/2 connection to an origin: its stream, from the request to the end of the answer. */
 export class H2Exchange implements Deadline {
@@ -44,6 +49,7 @@ export class H2Exchange implements Deadline {
   /** The head of the answer is here, and `response` is told of it at the end of this turn. */
   #answered: UpstreamResponse | null = null;
   #interims = 0;
+  #isAbandoned = false;
   #isOver = false;
 
   constructor(upstream: StreamOwner) {
@@ -97,6 +103,7 @@ export class H2Exchange implements Deadline {
   }
 
   onDue(): void {
+    if (this.#isAbandoned) return this.#upstream.abandon();
     const isHalfSent = this.#awaiting?.sent.done === false;
     if (this.#settle === null) this.#body?.fail(idle());
     else if (isHalfSent) this.#fail('IDLE_TIMEOUT', 'the request body did not move for too long');
@@ -111,8 +118,13 @@ export class H2Exchange implements Deadline {
 
   /** Nothing of it is wanted any more. */
   abandon(): void {
-    if (this.#stream === null) this.#over();
-    else this.#stream.close(constants.NGHTTP2_CANCEL);
+    const stream = this.#stream;
+    if (stream === null) return this.#over();
+    this.#isAbandoned = true;
+    this.expireIn(RESET_MS_MAX);
+    // One that both sides have ended takes no reset, and what nobody reads of it keeps it.
+    if (stream.closed) stream.destroy();
+    else stream.close(constants.NGHTTP2_CANCEL);
   }
 
   /** The answer is complete. The host need not wait for the rest of a request that it has answered. */

@@ -71,7 +71,7 @@ async function requested(...frames: readonly Buffer[]): Promise<Moved> {
   const result = new Promise<Moved>((resolve) => {
     session.on('stream', (stream, fields, _flags, list) => {
       const head = readRequestHead(rawOf(list as unknown as string[], fields), 'https', limits);
-      const request = new H2Request(stream, head, false, limits);
+      const request = new H2Request(stream, head, false, { limits, giveUp: () => {} });
       const body = request.body({ kind: 'chunked' });
       // As a stage does that waits for something first.
       setImmediate(async () => resolve(moved(await body?.moveTo(sink, () => {}))));
