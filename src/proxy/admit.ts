@@ -11,13 +11,22 @@ export interface CountedConnection {
 
 /**
  * Lets one request or tunnel of a sandbox in: audit lines can be written if they must be, the sandbox is not in quarantine, and its
- * connection is one of the `connections_per_sandbox`. Throws `OVERLOADED`, `QUARANTINED`.
+ * connection, like each of its streams, is one of the `connections_per_sandbox`. Throws `OVERLOADED`, `QUARANTINED`.
  */
 export function admit(connection: CountedConnection, sandbox: string): void {
   const { observer, quarantine } = connection.services;
   if (!observer.accepting) throw overloaded('audit lines cannot be written');
   if (quarantine.has(sandbox)) throw quarantined();
   countFor(connection, sandbox);
+  checkStreams(connection, sandbox);
+}
+
+/** A connection of HTTP/2 has as many requests as 100 others, and without this nothing would bound what all that do not move hold in memory. */
+function checkStreams({ services: { open, runtime } }: CountedConnection, sandbox: string): void {
+  const { connections, connectionsPerSandbox } = runtime.current.settings.limits;
+  const { streams } = open;
+  if (streams.of(sandbox) > connectionsPerSandbox) throw overloaded('the sandbox has too many requests of HTTP/2 open');
+  if (streams.total > connections) throw overloaded('there are too many requests of HTTP/2 open');
 }
 
 /** Makes the connection one of its sandbox, when that is first known. Throws `OVERLOADED`. */
@@ -25,7 +34,7 @@ export function countFor(connection: CountedConnection, sandbox: string): void {
   const { open, runtime } = connection.services;
   if (connection.sandbox !== null) return;
   const { connectionsPerSandbox } = runtime.current.settings.limits;
-  if (open.countOf(sandbox) >= connectionsPerSandbox) throw overloaded('the sandbox has too many connections');
+  if (open.connections.of(sandbox) >= connectionsPerSandbox) throw overloaded('the sandbox has too many connections');
   connection.belongTo(sandbox);
 }
 

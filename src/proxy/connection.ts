@@ -111,9 +111,15 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
     this.#passage = passage;
     let count = 0;
     const { limits } = this.services.runtime.current.settings;
-    const client = new H2Client(secure, raw, limits, (request) => {
-      count++;
-      void exchange(request, passage, this);
+    const { streams } = this.services.open;
+    const sandbox = passage.tunnel?.sandbox ?? '';
+    const client = new H2Client(secure, raw, limits, {
+      opened: (request) => {
+        count++;
+        streams.add(sandbox);
+        void exchange(request, passage, this);
+      },
+      closed: () => streams.remove(sandbox),
     });
     this.#streams = client;
     if (this.services.open.draining) client.drain();
@@ -133,7 +139,7 @@ export class ClientConnection implements OpenConnection, TunnelConnection, Excha
   belongTo(sandbox: string): void {
     if (this.sandbox !== null) return;
     this.sandbox = sandbox;
-    this.services.open.assign(sandbox);
+    this.services.open.connections.add(sandbox);
   }
 
   /** Something opaque runs now, or no longer. */

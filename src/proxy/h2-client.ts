@@ -19,6 +19,13 @@ export interface H2ClientLimits extends HeadLimits {
   readonly idleMs: number;
 }
 
+/** Who is told of the streams of a connection. */
+export interface StreamsOwner {
+  opened(request: H2Request): void;
+  /** One of them holds nothing any more. */
+  closed(): void;
+}
+
 /** RFC 9113 section 6.5.2 recommends no fewer; each may hold a window of bytes. */
 const STREAMS_MAX = 100;
 /** The room of a whole connection. Node gives it back as bytes arrive, that of a stream when they are taken. */
@@ -42,15 +49,15 @@ export class H2Client implements Deadline, StreamsConnection {
   readonly limits: H2ClientLimits;
   readonly #session: ServerHttp2Session;
   readonly #socket: Socket;
-  readonly #onRequest: (request: H2Request) => void;
+  readonly #owner: StreamsOwner;
   #streams = 0;
   #isNew = true;
   #isEnding = false;
 
   /** @param wire of a TLS socket that has agreed on `h2`; it is given up */
-  constructor(wire: Wire, raw: Socket, limits: H2ClientLimits, onRequest: (request: H2Request) => void) {
+  constructor(wire: Wire, raw: Socket, limits: H2ClientLimits, owner: StreamsOwner) {
     this.limits = limits;
-    this.#onRequest = onRequest;
+    this.#owner = owner;
     wire.release();
     this.#socket = wire.socket;
     this.#session = sessionOn(wire, limits);
@@ -110,9 +117,10 @@ export class H2Client implements Deadline, StreamsConnection {
     if (!this.#isEnding) this.dueMs = Number.POSITIVE_INFINITY;
     stream.once('close', () => {
       this.#streams--;
+      this.#owner.closed();
       this.#rest();
     });
-    this.#onRequest(new H2Request(stream, head, isWhole, this));
+    this.#owner.opened(new H2Request(stream, head, isWhole, this));
   }
 
   #rest(): void {

@@ -20,6 +20,8 @@ const WITHOUT_BODY = { ...NO_DATE, endStream: true };
 const WITH_TRAILERS = { ...NO_DATE, waitForTrailers: true };
 const NOTHING: BodySink = { write: () => true, whenDrained: () => {}, end: () => {} };
 
+/** For an answer that says that too much is open: whoever does not take it is not waited for. */
+const LAST_MS = 5_000;
 /** Node sends no other as a final one; RFC 9110 section 15 defines none above. */
 const STATUS_MAX = 599;
 
@@ -121,8 +123,9 @@ export class H2Request implements ClientRequest, Deadline {
     // Also where there is more to say after the body: that the rest of the request is not wanted.
     const waitsForTrailers = head.mayHaveTrailers === true || !this.bodyTaken;
     stream.respond(listOf(raw), endStream ? WITHOUT_BODY : waitsForTrailers ? WITH_TRAILERS : NO_DATE);
+    const patienceMs = head.last === true ? LAST_MS : this.#connection.limits.idleMs;
     if (endStream) {
-      this.#answered();
+      this.#answered(patienceMs);
       if (!this.bodyTaken) this.#stop();
       return NOTHING;
     }
@@ -132,7 +135,7 @@ export class H2Request implements ClientRequest, Deadline {
       whenDrained: (resume) => sink.whenDrained(resume),
       end: (trailers) => {
         sink.end(trailers);
-        this.#answered();
+        this.#answered(patienceMs);
         if (this.bodyTaken) return;
         // Nobody asks for the rest of the request any more, and a reset that comes for it must find nothing unread.
         this.#drop();
@@ -159,7 +162,7 @@ export class H2Request implements ClientRequest, Deadline {
 
   #reset(code: number): void {
     this.#isReset = true;
-    this.#expireWhenIdle();
+    this.#expireIn(this.#connection.limits.idleMs);
     this.#stream.close(code);
   }
 
@@ -174,15 +177,15 @@ export class H2Request implements ClientRequest, Deadline {
     else this.#body.drop();
   }
 
-  #expireWhenIdle(): void {
-    this.dueMs = deadlines.nowMs() + this.#connection.limits.idleMs;
+  #expireIn(ms: number): void {
+    this.dueMs = deadlines.nowMs() + ms;
     deadlines.add(this);
   }
 
   /** Everything was written; the client may take its time with it, within bounds. */
-  #answered(): void {
+  #answered(patienceMs: number): void {
     this.#isAnswered = true;
-    this.#expireWhenIdle();
+    this.#expireIn(patienceMs);
   }
 
   /** RFC 9113 section 8.1: a client that is still sending is told that nobody reads it, and that its answer is complete all the same. */

@@ -1,5 +1,6 @@
 import type { ProxyError } from '../errors.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
+import { Counts } from './counts.ts';
 
 /** One client connection with what runs on it. */
 export interface OpenConnection {
@@ -16,7 +17,10 @@ export interface OpenConnection {
 /** All open client connections of the process (contract section 6: on a swap everything open is judged again). */
 export class OpenSet {
   readonly #all = new Set<OpenConnection>();
-  readonly #countBySandbox = new Map<string, number>();
+  /** Those whose sandbox is known. */
+  readonly connections = new Counts();
+  /** Streams of HTTP/2: each holds as much as a connection, and a connection has many. */
+  readonly streams = new Counts();
   #whenEmpty: (() => void) | null = null;
   draining = false;
 
@@ -24,23 +28,14 @@ export class OpenSet {
     return this.#all.size;
   }
 
-  countOf(sandbox: string): number {
-    return this.#countBySandbox.get(sandbox) ?? 0;
-  }
-
   add(connection: OpenConnection): void {
     this.#all.add(connection);
-  }
-
-  /** Counts a connection for its sandbox, once that is known. */
-  assign(sandbox: string): void {
-    this.#countBySandbox.set(sandbox, this.countOf(sandbox) + 1);
   }
 
   delete(connection: OpenConnection): void {
     if (!this.#all.delete(connection)) return;
     const { sandbox } = connection;
-    if (sandbox !== null) this.#unassign(sandbox);
+    if (sandbox !== null) this.connections.remove(sandbox);
     if (this.#all.size === 0) this.#whenEmpty?.();
   }
 
@@ -69,11 +64,5 @@ export class OpenSet {
     }, limitMs);
     await empty;
     clearTimeout(timer);
-  }
-
-  #unassign(sandbox: string): void {
-    const left = this.countOf(sandbox) - 1;
-    if (left > 0) this.#countBySandbox.set(sandbox, left);
-    else this.#countBySandbox.delete(sandbox);
   }
 }

@@ -100,7 +100,7 @@ const forwardToShape = z.strictObject(
 
 const limitsShape = z.strictObject({
   connections: count('Client connections. Default: 10000'),
-  connections_per_sandbox: count('Client connections of one sandbox. Default: 2000'),
+  connections_per_sandbox: count('Client connections of one sandbox, and its streams of HTTP/2. Default: 2000'),
   head_bytes: size('Head of a request or response. Default: 64KiB'),
   head_fields: count('Fields of a request or response. Default: 200'),
   client_head: duration('For a client to send its request head. Default: 30s'),

@@ -103,7 +103,10 @@ export class H2Exchange implements Deadline {
   }
 
   onDue(): void {
-    if (this.#isAbandoned) return this.#upstream.abandon();
+    if (this.#isAbandoned) {
+      this.#upstream.abandon();
+      return;
+    }
     const isHalfSent = this.#awaiting?.sent.done === false;
     if (this.#settle === null) this.#body?.fail(idle());
     else if (isHalfSent) this.#fail('IDLE_TIMEOUT', 'the request body did not move for too long');
@@ -119,7 +122,10 @@ export class H2Exchange implements Deadline {
   /** Nothing of it is wanted any more. */
   abandon(): void {
     const stream = this.#stream;
-    if (stream === null) return this.#over();
+    if (stream === null) {
+      this.#over();
+      return;
+    }
     this.#isAbandoned = true;
     this.expireIn(RESET_MS_MAX);
     // One that both sides have ended takes no reset, and what nobody reads of it keeps it.

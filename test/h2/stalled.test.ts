@@ -103,3 +103,41 @@ describe('a client that takes nothing from its connection and sends something fr
     clearInterval(signs);
   });
 });
+
+describe('streams that are open', () => {
+  it('are limited for a sandbox, however many connections they are on', async () => {
+    const { postern, origin, way } = await startFrameScene({}, { limits: { connections_per_sandbox: 3 } });
+    const [first, second] = [await frameClient(way), await frameClient(way)];
+    for (const stream of [1, 3]) first.head(stream, requestFields(way.authority), { end: true });
+    second.head(1, requestFields(way.authority), { end: true });
+    const asked = await origin.next();
+    await asked.until(() => asked.streams.size === 3 || undefined);
+    second.head(3, requestFields(way.authority), { end: true });
+    expect(await second.outcome(3)).toBe('503 OVERLOADED');
+    // What has ended makes room.
+    first.send(reset(1, 'CANCEL'));
+    await postern.audited({ code: 'REQUEST_INVALID' });
+    second.head(5, requestFields(way.authority), { end: true });
+    await asked.until(() => asked.streams.size === 4 || undefined);
+  });
+
+  it('are limited for all sandboxes together', async () => {
+    const { origin, way } = await startFrameScene({}, { limits: { connections: 2 } });
+    const client = await frameClient(way);
+    for (const stream of [1, 3]) client.head(stream, requestFields(way.authority), { end: true });
+    const asked = await origin.next();
+    await asked.until(() => asked.streams.size === 2 || undefined);
+    client.head(5, requestFields(way.authority), { end: true });
+    expect(await client.outcome(5)).toBe('503 OVERLOADED');
+  });
+
+  it('are refused to a client that does not take the refusal', async () => {
+    const { origin, way } = await startFrameScene({}, { limits: { connections: 1 } });
+    const client = await frameClient(way, { settings: [[SETTING.INITIAL_WINDOW_SIZE, 0]] });
+    client.head(1, requestFields(way.authority), { end: true });
+    const asked = await origin.next();
+    await asked.until(() => asked.streams.size === 1 || undefined);
+    client.head(3, requestFields(way.authority), { end: true });
+    expect(await client.outcome(3)).toBe('503 OVERLOADED reset CANCEL');
+  });
+});
