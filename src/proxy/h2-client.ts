@@ -69,7 +69,7 @@ export class H2Client implements Deadline, StreamsConnection {
       const raw = rawOf(list as unknown as string[], headers);
       this.#onStream(stream, readRequestHead(raw, 'https', limits), (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
     });
-    new Heartbeat(this.#session, raw, BEAT);
+    new Heartbeat(this.#session, raw, { ...BEAT, isBusy: () => this.#streams > 0 });
     const flood = new Flood(() => this.#break(constants.NGHTTP2_ENHANCE_YOUR_CALM));
     this.#session.on('ping', () => flood.count('ping', PINGS_PER_SECOND_MAX));
     this.#session.on('remoteSettings', () => flood.count('settings', SETTINGS_PER_SECOND_MAX));

@@ -95,6 +95,7 @@ export class H2Exchange implements Deadline {
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
       if (this.#stream?.destroyed === true) this.#onClose();
+      else if (this.#isAbandoned) this.#giveUp();
     });
   }
 
@@ -128,6 +129,8 @@ export class H2Exchange implements Deadline {
     }
     this.#isAbandoned = true;
     this.expireIn(RESET_MS_MAX);
+    // Whoever waits for it is told now: the reset may never leave.
+    this.#giveUp();
     // One that both sides have ended takes no reset, and what nobody reads of it keeps it.
     if (stream.closed) stream.destroy();
     else stream.close(constants.NGHTTP2_CANCEL);
@@ -136,6 +139,11 @@ export class H2Exchange implements Deadline {
   /** The answer is complete. The host need not wait for the rest of a request that it has answered. */
   complete(): void {
     if (this.#awaiting?.sent.done === false) this.abandon();
+  }
+
+  #giveUp(): void {
+    this.#fail('UPSTREAM_RESET', 'the request was given up');
+    this.#body?.fail(new ProxyError('UPSTREAM_RESET', { stage: 'relay', side: 'upstream' }));
   }
 
   #onInterim(raw: RawFields): void {

@@ -21,6 +21,11 @@ export function unwatch(socket: Socket): void {
 }
 
 function look(): void {
+  for (const socket of watched) lookForReset(socket);
+}
+
+/** Looks once. */
+export function lookForReset(socket: Socket): void {
   // Where bytes wait to leave, the socket is in the set for them, and is told.
-  for (const socket of watched) if (socket.writableLength === 0 && socket.writable) socket.write('');
+  if (socket.writableLength === 0 && socket.writable) socket.write('');
 }

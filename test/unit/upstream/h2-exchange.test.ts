@@ -6,7 +6,7 @@ import { Origin } from '../../../src/upstream/origin.ts';
 import { PREFACE, SETTING, settings, TYPE, windowUpdate } from '../../support/h2-frames.ts';
 import { FramePeer } from '../../support/h2-peer.ts';
 
-it('a connection on which no reset can leave is closed', async () => {
+it('an exchange that is given up is over at once, and a connection on which its reset cannot leave is closed', async () => {
   const [mine, theirs] = duplexPair();
   const origin = new FramePeer(theirs, {}, PREFACE.length);
   origin.send(settings([[SETTING.INITIAL_WINDOW_SIZE, 2 ** 31 - 1]]), windowUpdate(0, 1_000_000_000));
@@ -20,7 +20,9 @@ it('a connection on which no reset can leave is closed', async () => {
   theirs.pause();
   sink.write(Buffer.alloc(1_000_000));
   await new Promise<void>((resolve) => setImmediate(resolve));
+  const response = exchange.response({ method: 'POST', sent: { done: false }, onInterim: () => {} });
   exchange.abandon();
+  await expect(response).rejects.toMatchObject({ code: 'UPSTREAM_RESET' });
   await new Promise<void>((resolve) => setImmediate(resolve));
   expect(upstream).toMatchObject({ isClosed: false, streams: 1 });
   exchange.onDue();
