@@ -5,6 +5,7 @@ import { decideTunnel } from '../policy/tunnel.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { readClientHello } from '../tls/client-hello.ts';
 import { dial } from '../upstream/dial.ts';
+import { remoteAddressOf } from '../upstream/remote-address.ts';
 import { wayTo } from '../upstream/way.ts';
 import { relayRaw } from '../wire/raw-relay.ts';
 import { Wire } from '../wire/wire.ts';
@@ -147,8 +148,7 @@ async function connect(
     .catch((error: unknown) => {
       throw clientLeft(client.wire) ?? error;
     });
-  const { remoteAddress, remoteFamily, remotePort } = socket;
-  record.address = `${remoteFamily === 'IPv6' ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`;
+  record.address = remoteAddressOf(socket).address;
   return { upstream: new Wire(socket, raw), parentKey: way.kind === 'parent' ? way.parent.key : null };
 }
 
