@@ -178,6 +178,8 @@ export class H2Request implements ClientRequest, Deadline {
   }
 
   #expireIn(ms: number): void {
+    // It is gone: nobody would take its deadline back.
+    if (this.#stream.destroyed) return;
     this.dueMs = deadlines.nowMs() + ms;
     deadlines.add(this);
   }

@@ -1,3 +1,4 @@
+import { setTimeout as passed } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
 import { data, type ErrorName, FLAG, ping, reset, SETTING, TYPE, windowUpdate } from '../support/h2-frames.ts';
@@ -80,6 +81,29 @@ describe('a client that resets a stream on which nothing moves', () => {
     client.send(reset(1, 'NO_ERROR'));
     await metricBecomes(postern, openClients, 0);
   });
+});
+
+it('a stream that was reset in its answer leaves the others of its connection alone, however long they go on', async () => {
+  const { postern, origin, way } = await startNodeScene({}, { limits: { idle: '1s' } });
+  const client = await frameClient(way);
+  client.head(1, requestFields(way.authority), { end: true });
+  const cut = await origin.next();
+  cut.stream.respond({ ':status': 200 });
+  cut.stream.write('half');
+  await client.until(() => client.streams.get(1)?.body || undefined);
+  client.head(3, requestFields(way.authority, {}, { path: '/long' }), { end: true });
+  const { stream } = await origin.next();
+  stream.respond({ ':status': 200 });
+  client.send(reset(1, 'CANCEL'));
+  await postern.audited({ code: 'REQUEST_INVALID' });
+  const ticks = 30;
+  for (let tick = 0; tick < ticks; tick++) {
+    stream.write('.');
+    await passed(100);
+  }
+  stream.end();
+  expect(await client.outcome(3)).toBe('200');
+  expect(client.streams.get(3)?.body).toBe('.'.repeat(ticks));
 });
 
 describe('a client that takes nothing from its connection and sends something from time to time', () => {
