@@ -63,7 +63,7 @@ export class H2Upstream implements Deadline, StreamOwner {
     this.#socket = socket;
     this.#session = sessionOn(socket, origin, limits);
     this.#idle();
-    this.#heartbeat = new Heartbeat(this.#session, bottom, { ...BEAT, isBusy: () => this.#streams > 0 });
+    this.#heartbeat = new Heartbeat(this.#session, bottom, { ...BEAT, isBusy: () => this.streams > 0 });
     this.#session.on('error', ignore);
     // The socket is half-open, where Node leaves a session alone when the other side has gone.
     socket.once('end', () => this.#onEnd());
