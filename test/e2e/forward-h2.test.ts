@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
 import { claimsIn, forwardPolicy, forwardSettings, headsOf, startForward, valuesOf } from '../support/forward.ts';
-import { h2Request, h2Session, secureTunnel } from '../support/h2-client.ts';
-import { startH2Origin } from '../support/h2-origin.ts';
+import { answering, startNodeOrigin } from '../support/h2-origins.ts';
+import { ask } from '../support/h2-stage.ts';
+import { nodeClient, through } from '../support/h2-ways.ts';
 import { startPostern } from '../support/postern.ts';
 import { certificateFor, loopback } from '../support/scene.ts';
 
@@ -10,25 +11,17 @@ closeOpened();
 
 describe('a client of HTTP/2 whose requests are forwarded', () => {
   it('reaches a receiver of HTTP/2 under its name, and a forged field does not arrive', async () => {
-    const heads: Record<string, unknown>[] = [];
-    const receiver = await startH2Origin({
-      tls: certificateFor('audit.test'),
-      handler: (stream, headers) => {
-        heads.push({ ...headers });
-        stream.respond({ ':status': 200 });
-        stream.end('received');
-      },
-    });
+    const receiver = await startNodeOrigin({ tls: certificateFor('audit.test'), onRequest: answering('received') });
     const postern = await startPostern({
       policies: forwardPolicy(443, `https://audit.test:${receiver.port}/in`),
       files: loopback().files ?? {},
       settings: forwardSettings(receiver.port),
     });
-    const session = await h2Session(postern.proxyPort, 'origin.test:443', postern.ca);
+    const session = await nodeClient(through(postern, 'origin.test:443'));
     const forged = { 'x-forwarded-for': '10.0.0.1', forwarded: 'for=_root', 'x-postern-statement': 'forged' };
-    const { body } = await h2Request(session, { ':path': '/v1/x?y=z', ...forged });
+    const { body } = await ask(session, { ':path': '/v1/x?y=z', ...forged });
     expect(body.toString()).toBe('received');
-    const [head = {}] = heads;
+    const head = { ...receiver.requests[0]?.fields };
     const at = `audit.test:${receiver.port}`;
     expect(head).toMatchObject({
       ':path': '/in/v1/x?y=z',
@@ -47,9 +40,9 @@ describe('a client of HTTP/2 whose requests are forwarded', () => {
 
   it('reaches a receiver of HTTP/1.1, and paths that leave the prefix do not', async () => {
     const { postern, origin, receiver, authority } = await startForward();
-    const session = await h2Session(postern.proxyPort, authority, postern.ca);
-    expect((await h2Request(session, { ':path': '/a' })).body.toString()).toBe('received');
-    expect((await h2Request(session, { ':path': '/../a' })).status).toBe(400);
+    const session = await nodeClient(through(postern, authority));
+    expect((await ask(session, { ':path': '/a' })).body.toString()).toBe('received');
+    expect((await ask(session, { ':path': '/../a' })).status).toBe(400);
     const heads = headsOf(receiver);
     expect(heads.map((head) => head.split('\r\n')[0])).toEqual(['GET /in/a HTTP/1.1']);
     expect(valuesOf(heads[0] ?? '', 'Host')).toEqual([`audit.test:${receiver.port}`]);
@@ -58,7 +51,7 @@ describe('a client of HTTP/2 whose requests are forwarded', () => {
 
   it('is offered HTTP/1.1 where it may choose, since the host is not connected to', async () => {
     const { postern, origin, authority } = await startForward();
-    const socket = await secureTunnel(postern.proxyPort, authority, postern.ca, ['h2', 'http/1.1']);
+    const socket = await through(postern, authority).open(['h2', 'http/1.1']);
     expect(socket.alpnProtocol).toBe('http/1.1');
     expect(origin.connections).toHaveLength(0);
   });

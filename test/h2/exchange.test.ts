@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { closeOpened } from '../support/closing.ts';
-import { h2Request, h2Session } from '../support/h2-client.ts';
-import { startH2Scene } from '../support/h2-scene.ts';
+import { ask, startNodeScene } from '../support/h2-stage.ts';
+import { nodeClient, through } from '../support/h2-ways.ts';
 import type { OriginConnection } from '../support/origin.ts';
 import { SECRET, startScene } from '../support/scene.ts';
 
@@ -18,16 +18,16 @@ function echoOverH1(connection: OriginConnection): void {
 
 describe('HTTP/2 through the interception', () => {
   it('carries a request with the credential that the client does not have', async () => {
-    const { session, postern } = await startH2Scene({
-      handler: (stream, headers) => {
-        const isKnown = headers.authorization === `Bearer ${SECRET}`;
-        stream.respond({ ':status': isKnown ? 200 : 401, 'x-path': headers[':path'] });
+    const { way, postern } = await startNodeScene({
+      onRequest: ({ stream, fields }) => {
+        const isKnown = fields.authorization === `Bearer ${SECRET}`;
+        stream.respond({ ':status': isKnown ? 200 : 401, 'x-path': fields[':path'] });
         stream.end('hello');
       },
     });
-    const answer = await h2Request(await session(), { ':path': '/a?b=c' });
+    const answer = await ask(await nodeClient(way), { ':path': '/a?b=c' });
     expect(answer.status).toBe(200);
-    expect(answer.headers['x-path']).toBe('/a?b=c');
+    expect(answer.fields['x-path']).toBe('/a?b=c');
     expect(answer.body.toString()).toBe('hello');
     const line = await postern.audited({ protocol: 'h2' });
     expect(line).toMatchObject({
@@ -41,47 +41,39 @@ describe('HTTP/2 through the interception', () => {
   });
 
   it('passes bodies and trailers in both directions', async () => {
-    const { session } = await startH2Scene({
-      handler: (stream) => {
-        let trailers = '';
-        stream.on('trailers', (fields) => {
-          trailers = String(fields['x-sum']);
-        });
-        const parts: Buffer[] = [];
-        stream.on('data', (part: Buffer) => parts.push(part));
-        stream.on('end', () => {
+    const { way } = await startNodeScene({
+      onRequest: (request) => {
+        const { stream, bytes } = request;
+        void bytes.then((body) => {
           stream.respond({ ':status': 200 }, { waitForTrailers: true });
-          stream.on('wantTrailers', () => stream.sendTrailers({ 'x-got': trailers }));
-          stream.end(Buffer.concat(parts));
+          stream.on('wantTrailers', () => stream.sendTrailers({ 'x-got': request.trailers?.['x-sum'] }));
+          stream.end(body);
         });
       },
     });
     const body = Buffer.alloc(3_000_000, 'abcdefghij');
-    const answer = await h2Request(await session(), { ':method': 'POST', ':path': '/' }, body, { 'x-sum': '17' });
+    const sent = { body, trailers: { 'x-sum': '17' } };
+    const answer = await ask(await nodeClient(way), { ':method': 'POST', ':path': '/' }, sent);
     expect(answer.status).toBe(200);
     expect(answer.body.equals(body)).toBe(true);
     expect(answer.trailers?.['x-got']).toBe('17');
   });
 
   it('carries bodies of no bytes, whose end has come before anybody can take it', async () => {
-    const { session } = await startH2Scene({
-      handler: (stream, headers) => {
-        let count = 0;
-        stream.on('data', (part: Buffer) => {
-          count += part.length;
-        });
-        stream.on('end', () => {
-          stream.respond({ ':status': 200, 'x-count': count });
-          stream.end(headers[':path'] === '/empty' ? '' : 'x');
+    const { way } = await startNodeScene({
+      onRequest: ({ stream, fields, bytes }) => {
+        void bytes.then(({ length }) => {
+          stream.respond({ ':status': 200, 'x-count': length });
+          stream.end(fields[':path'] === '/empty' ? '' : 'x');
         });
       },
     });
-    const client = await session();
+    const client = await nodeClient(way);
     const all = Array.from({ length: 40 }, (_, at) =>
-      h2Request(client, { ':method': 'POST', ':path': at % 2 === 0 ? '/empty' : '/' }, ''),
+      ask(client, { ':method': 'POST', ':path': at % 2 === 0 ? '/empty' : '/' }, { body: '' }),
     );
     for (const [at, answer] of (await Promise.all(all)).entries()) {
-      expect(answer).toMatchObject({ status: 200, rstCode: 0, headers: { 'x-count': '0' } });
+      expect(answer).toMatchObject({ status: 200, code: 0, fields: { 'x-count': '0' } });
       expect(answer.body).toHaveLength(at % 2);
     }
   });
@@ -91,12 +83,12 @@ describe('HTTP/2 through the interception', () => {
       origin: { onConnection: echoOverH1 },
       rule: 'keep: [cookie]',
     });
-    const session = await h2Session(postern.proxyPort, authority, postern.ca);
+    const session = await nodeClient(through(postern, authority));
     const headers = { ':method': 'POST', ':path': '/a?b', cookie: ['a=1', 'b=2'], 'x-own': 'v' };
-    const answer = await h2Request(session, headers, 'body', { 'x-last': '9' });
+    const answer = await ask(session, headers, { body: 'body', trailers: { 'x-last': '9' } });
     expect(answer).toMatchObject({ status: 200, body: Buffer.from('ok') });
-    expect(answer.headers['x-seen']).toBe('yes');
-    expect(answer.headers['transfer-encoding']).toBeUndefined();
+    expect(answer.fields['x-seen']).toBe('yes');
+    expect(answer.fields['transfer-encoding']).toBeUndefined();
     expect(answer.trailers?.['x-sum']).toBe('1');
     expect(origin.connections[0]?.received).toBe(
       `POST /a?b HTTP/1.1\r\nhost: ${authority}\r\ncookie: a=1; b=2\r\nx-own: v\r\nAuthorization: Bearer ${SECRET}\r\n` +

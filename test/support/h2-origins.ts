@@ -1,5 +1,6 @@
 import {
   createSecureServer,
+  type Http2SecureServer,
   type Http2Session,
   type IncomingHttpHeaders,
   type SecureServerOptions,
@@ -14,6 +15,8 @@ import { listening } from './listening.ts';
 /** A request as Node's server got it. */
 export interface SeenRequest {
   readonly stream: ServerHttp2Stream;
+  /** As Node has them; those of one name are joined or a list. */
+  readonly fields: IncomingHttpHeaders;
   /** Names and values by turns, as they came. */
   readonly raw: readonly string[];
   readonly session: Http2Session;
@@ -26,6 +29,7 @@ export interface SeenRequest {
 
 export interface NodeOrigin {
   readonly port: number;
+  readonly server: Http2SecureServer;
   readonly requests: readonly SeenRequest[];
   readonly sessions: readonly Http2Session[];
   /** The next request that comes, or has come and was not asked for yet. */
@@ -38,15 +42,18 @@ export interface NodeOriginOptions extends SecureServerOptions {
   readonly host?: string;
   /** Called for each request; without it a test answers by hand. */
   readonly onRequest?: (request: SeenRequest) => void;
+  /** Bodies are read as they come; true by default. What nobody reads Node resets with NO_ERROR after its answer. */
+  readonly reads?: boolean;
 }
 
-/** An origin that Node's HTTP/2 answers for, with its stream API. */
-export async function startNodeOrigin({ tls, host, onRequest, ...options }: NodeOriginOptions): Promise<NodeOrigin> {
+/** An origin that Node's HTTP/2 answers for, with its stream API; by `allowHTTP1` it offers HTTP/1.1 besides. */
+export async function startNodeOrigin(options: NodeOriginOptions): Promise<NodeOrigin> {
+  const { tls, host, onRequest, reads = true, ...more } = options;
   const requests: SeenRequest[] = [];
   const sessions: Http2Session[] = [];
   const waiting: ((request: SeenRequest) => void)[] = [];
   let asked = 0;
-  const server = createSecureServer({ ...options, ...tls });
+  const server = createSecureServer({ ...more, ...tls });
   server.on('session', (session) => {
     sessions.push(session);
     session.on('error', () => {});
@@ -54,8 +61,8 @@ export async function startNodeOrigin({ tls, host, onRequest, ...options }: Node
   server.on('sessionError', () => {});
   server.on('tlsClientError', () => {});
   // The types do not know of the fourth argument: names and values by turns.
-  server.on('stream', (stream: ServerHttp2Stream, _fields, _flags, ...rest: unknown[]) => {
-    const request = seen(stream, rest[0] as string[]);
+  server.on('stream', (stream: ServerHttp2Stream, fields, _flags, ...rest: unknown[]) => {
+    const request = seen(stream, { fields, raw: rest[0] as string[], reads });
     requests.push(request);
     waiting.shift()?.(request);
     onRequest?.(request);
@@ -65,13 +72,16 @@ export async function startNodeOrigin({ tls, host, onRequest, ...options }: Node
     const there = requests[asked++];
     return there === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(there);
   };
-  return { port, requests, sessions, next };
+  return { port, server, requests, sessions, next };
 }
 
-function seen(stream: ServerHttp2Stream, raw: readonly string[]): SeenRequest {
+interface Arrival extends Pick<SeenRequest, 'fields' | 'raw'>, Required<Pick<NodeOriginOptions, 'reads'>> {}
+
+function seen(stream: ServerHttp2Stream, { fields, raw, reads }: Arrival): SeenRequest {
   const pieces: Buffer[] = [];
   const request: SeenRequest = {
     stream,
+    fields,
     raw,
     session: stream.session as Http2Session, // a stream that was just opened has one
     bytes: new Promise((resolve) => stream.on('end', () => resolve(Buffer.concat(pieces)))),
@@ -82,7 +92,7 @@ function seen(stream: ServerHttp2Stream, raw: readonly string[]): SeenRequest {
   stream.on('trailers', (trailers) => {
     request.trailers = trailers;
   });
-  stream.on('data', (bytes: Buffer) => pieces.push(bytes));
+  if (reads) stream.on('data', (bytes: Buffer) => pieces.push(bytes));
   return request;
 }
 

@@ -1,4 +1,11 @@
-import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  IncomingHttpHeaders,
+  IncomingHttpStatusHeader,
+  OutgoingHttpHeaders,
+} from 'node:http2';
+import type { Socket } from 'node:net';
 import {
   type FrameOrigin,
   type FrameOriginOptions,
@@ -15,14 +22,14 @@ export interface H2Scene<Origin> {
   readonly postern: Postern;
   readonly origin: Origin;
   readonly way: Way;
-  /** The policy with other keys of its last rule, for reloads. */
-  policy(rule?: string): string;
+  /** The policy with other keys of its last rule, or with other rules before it, for reloads. */
+  policy(rule?: string, rules?: string): string;
 }
 
-export interface H2SceneOptions extends Partial<Pick<PosternOptions, 'nodeOptions' | 'clientsMaySee'>> {
+export interface H2SceneOptions extends Partial<Pick<PosternOptions, 'nodeOptions' | 'clientsMaySee' | 'settings'>> {
   /** Keys of the rule that allows everything on the origin with a bearer. */
   readonly rule?: string;
-  /** More rules, before that one. */
+  /** More rules, before that one; `PORT` stands for the origin's. */
   readonly rules?: string;
   readonly limits?: Readonly<Record<string, unknown>>;
 }
@@ -45,25 +52,36 @@ export async function startFrameScene(
 
 async function sceneAround<Origin extends { readonly port: number }>(
   origin: Origin,
-  { rule, rules = '', limits, ...options }: H2SceneOptions,
+  { rule, rules, limits, settings, ...options }: H2SceneOptions,
 ): Promise<H2Scene<Origin>> {
-  const policy = (keys = ''): string => `version: 1
-secrets: { token: { file: ../secret.txt } }
-rules:
-${rules}
-  - name: all
-    hosts: [origin.test]
-    ports: [${origin.port}]
-    inject: [{ bearer: "\${token}" }]
-    ${keys}
-`;
-  const postern = await startPostern({ ...loopback(limits), ...options, policies: policy(rule) });
+  const base = loopback(limits);
+  const policy: H2Scene<Origin>['policy'] = (keys, before = rules) => policyFor(origin.port, keys, before);
+  const postern = await startPostern({
+    ...base,
+    ...options,
+    settings: { ...base.settings, ...settings },
+    policies: policy(rule),
+  });
   return { postern, origin, way: through(postern, `origin.test:${origin.port}`), policy };
 }
+
+/** Allows everything on `origin.test` at that port, with a bearer; `rule` and `rules` as for a scene. */
+export const policyFor = (port: number, rule = '', rules = ''): string => `version: 1
+secrets: { token: { file: ../secret.txt } }
+rules:
+${rules.replaceAll('PORT', String(port))}
+  - name: all
+    hosts: [origin.test]
+    ports: [${port}]
+    inject: [{ bearer: "\${token}" }]
+    ${rule}
+`;
 
 export interface Answer {
   /** 0 if there was none. */
   readonly status: number;
+  /** As Node has them; those of one name are joined or a list. */
+  readonly fields: IncomingHttpHeaders;
   /** Names and values by turns, as they came. */
   readonly raw: readonly string[];
   readonly interim: readonly number[];
@@ -88,28 +106,41 @@ export function ask(
     endStream: body === undefined && trailers === undefined,
     waitForTrailers: trailers !== undefined,
   });
+  stream.on('wantTrailers', () => stream.sendTrailers(trailers ?? {}));
+  if (body !== undefined || trailers !== undefined) stream.end(body ?? '');
+  return answerOn(stream);
+}
+
+/** What a stream brings, for a request that a test sends by hand; resolves when the stream is gone, however it went. */
+export function answerOn(stream: ClientHttp2Stream): Promise<Answer> {
   const pieces: Buffer[] = [];
   const interim: number[] = [];
-  let status = 0;
+  let fields: IncomingHttpHeaders & IncomingHttpStatusHeader = {};
   let raw: readonly string[] = [];
-  let got: IncomingHttpHeaders | null = null;
-  stream.on('wantTrailers', () => stream.sendTrailers(trailers ?? {}));
+  let trailers: IncomingHttpHeaders | null = null;
   stream.on('headers', (head) => interim.push(head[':status'] ?? 0));
-  stream.on('continue', () => interim.push(100));
   // The types do not know of the third argument: names and values by turns.
   stream.on('response', (head, _flags, ...rest: unknown[]) => {
-    status = head[':status'] ?? 0;
+    fields = head;
     raw = rest[0] as string[];
   });
   stream.on('trailers', (head) => {
-    got = head;
+    trailers = head;
   });
   stream.on('data', (bytes: Buffer) => pieces.push(bytes));
   stream.on('error', () => {});
-  if (body !== undefined || trailers !== undefined) stream.end(body ?? '');
   return new Promise((resolve) => {
-    stream.on('close', () =>
-      resolve({ status, raw, interim, body: Buffer.concat(pieces), trailers: got, code: stream.rstCode }),
-    );
+    stream.on('close', () => {
+      const { ':status': status = 0 } = fields;
+      resolve({ status, fields, raw, interim, body: Buffer.concat(pieces), trailers, code: stream.rstCode });
+    });
   });
+}
+
+/** Asks by HTTP/1.1, once, and resolves with all that comes until the end. */
+export async function askOverH1(socket: Socket, authority: string): Promise<string> {
+  socket.write(`GET / HTTP/1.1\r\nHost: ${authority}\r\nConnection: close\r\n\r\n`);
+  let text = '';
+  for await (const bytes of socket) text += bytes;
+  return text;
 }

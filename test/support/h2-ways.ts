@@ -5,7 +5,7 @@ import { closeAfterTest } from './closing.ts';
 import { PREFACE, settings } from './h2-frames.ts';
 import { FramePeer, type PeerOptions } from './h2-peer.ts';
 import type { Postern } from './postern.ts';
-import { connectRaw, connectTunnel } from './raw-client.ts';
+import { connectRaw, connectTunnel, type RawClient } from './raw-client.ts';
 import { sweepClient } from './sweep.ts';
 
 /** How a client gets to an origin: straight, or through a proxy that it asks. */
@@ -19,17 +19,18 @@ export interface Way {
 const nameOf = (authority: string): string => authority.slice(0, authority.lastIndexOf(':'));
 
 export function directly(port: number, ca: string, name = 'origin.test'): Way {
-  const authority = `${name}:${port}`;
-  return { authority, open: async (alpn) => await secure((await connectRaw(port)).socket, { authority, ca, alpn }) };
+  return over(`${name}:${port}`, { ca }, () => connectRaw(port));
 }
 
 export function through(postern: Postern, authority: string): Way {
+  return over(authority, postern, () => connectTunnel(postern.proxyPort, authority));
+}
+
+/** TLS over whatever `reach` has opened, with a certificate that `vouching` has issued. */
+export function over(authority: string, vouching: Pick<Postern, 'ca'>, reach: () => Promise<RawClient>): Way {
   return {
     authority,
-    open: async (alpn) => {
-      const { socket } = await connectTunnel(postern.proxyPort, authority);
-      return await secure(socket, { authority, ca: postern.ca, alpn });
-    },
+    open: async (alpn) => await secure((await reach()).socket, { authority, ca: vouching.ca, alpn }),
   };
 }
 
