@@ -237,4 +237,16 @@ describe('an origin that says GOAWAY', () => {
     second.head(1, [OK], { end: true });
     expect(await client.outcome(1)).toBe('200');
   });
+
+  it('and has not looked at a request whose body has begun is not asked it again: no body is kept', async () => {
+    const { origin, way } = await startFrameScene({});
+    const client = await frameClient(way);
+    client.head(1, requestFields(way.authority, {}, { method: 'POST' }));
+    client.send(data(1, 'begun'));
+    const first = await origin.next();
+    await first.until(() => first.streams.get(1)?.body || undefined);
+    first.send(goaway(0));
+    expect(await client.outcome(1)).toBe('502 UPSTREAM_RESET');
+    expect(origin.connections).toHaveLength(1);
+  });
 });
