@@ -15,6 +15,4 @@ export interface BodyReader {
   read(inbox: Inbox): BodyEvent;
   /** Whether the body is complete if the connection ends now. */
   readonly endsWithConnection: boolean;
-  /** Whether a trailer section can follow. */
-  readonly mayHaveTrailers: boolean;
 }

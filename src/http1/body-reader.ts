@@ -9,23 +9,18 @@ const END: BodyEnd = { kind: 'end', trailers: [] };
 export function bodyReader(framing: Framing, limits: HeadLimits): BodyReader {
   switch (framing.kind) {
     case 'none':
-      return { read: () => END, endsWithConnection: false, mayHaveTrailers: false };
+      return { read: () => END, endsWithConnection: false };
     case 'length':
       return new LengthReader(framing.bytes);
     case 'chunked':
       return new ChunkedReader(limits);
     case 'close':
-      return {
-        read: (inbox) => (inbox.length === 0 ? 'more' : inbox.take(inbox.length)),
-        endsWithConnection: true,
-        mayHaveTrailers: false,
-      };
+      return { read: (inbox) => (inbox.length === 0 ? 'more' : inbox.take(inbox.length)), endsWithConnection: true };
   }
 }
 
 class LengthReader implements BodyReader {
   readonly endsWithConnection = false;
-  readonly mayHaveTrailers = false;
   #left: number;
 
   constructor(bytes: number) {

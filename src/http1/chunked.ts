@@ -13,7 +13,6 @@ const SIZE_LINE = /^([0-9A-Fa-f]{1,13})(?:[ \t]*;[\t \x21-\x7e\x80-\xff]*)?$/;
 /** The chunked coding of RFC 9112 section 7.1: data as slices of what arrived, then the trailer section. */
 export class ChunkedReader implements BodyReader {
   readonly endsWithConnection = false;
-  readonly mayHaveTrailers = true;
   readonly #limits: HeadLimits;
   #state: 'size' | 'data' | 'data-end' | 'trailers' | 'done' = 'size';
   #left = 0;

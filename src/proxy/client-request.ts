@@ -21,8 +21,6 @@ export interface AnswerHead {
   /** Without hop-by-hop fields. */
   readonly fields: FieldList;
   readonly length: AnswerLength;
-  /** A trailer section may follow the body. */
-  readonly mayHaveTrailers?: boolean;
   /** No request is wanted after this one, where the protocol lets us say so. */
   readonly last?: boolean;
 }

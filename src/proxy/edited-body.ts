@@ -65,10 +65,6 @@ export class EditedBody implements BodySource {
     this.#editor = editor;
   }
 
-  get mayHaveTrailers(): boolean {
-    return this.#source.mayHaveTrailers;
-  }
-
   moveTo(sink: BodySink, onBytes: (count: number) => void): BodyFailure | Promise<BodyFailure> {
     const editing = new EditingSink(sink, this.#editor);
     const moved = this.#source.moveTo(editing, onBytes);

@@ -204,7 +204,6 @@ export class H1Request implements ClientRequest {
       return failure;
     };
     return {
-      mayHaveTrailers: body.mayHaveTrailers,
       moveTo: (sink, onBytes) => {
         const moved = body.moveTo(sink, onBytes);
         return moved instanceof Promise ? moved.then(taken) : taken(moved);

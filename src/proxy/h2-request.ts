@@ -17,7 +17,7 @@ const SIDE = { side: 'client', invalid: 'FRAMING_INVALID', cut: 'REQUEST_INVALID
 /** `Date` is the host's to say (SEMANTICS.md 6); the types of Node do not know the option. */
 const NO_DATE: object = { sendDate: false };
 const WITHOUT_BODY = { ...NO_DATE, endStream: true };
-const WITH_TRAILERS = { ...NO_DATE, waitForTrailers: true };
+const WITH_BODY = { ...NO_DATE, waitForTrailers: true };
 const NOTHING: BodySink = { write: () => true, whenDrained: () => {}, end: () => {} };
 
 /** For an answer that says that too much is open: whoever does not take it is not waited for. */
@@ -97,10 +97,7 @@ export class H2Request implements ClientRequest, Deadline {
       this.bodyTaken = failure === null;
       return failure;
     };
-    return {
-      mayHaveTrailers: body.mayHaveTrailers,
-      moveTo: async (sink, onBytes) => taken(await body.moveTo(sink, onBytes)),
-    };
+    return { moveTo: async (sink, onBytes) => taken(await body.moveTo(sink, onBytes)) };
   }
 
   onAbort(callback: () => void): void {
@@ -120,16 +117,14 @@ export class H2Request implements ClientRequest, Deadline {
     if (this.gone) return NOTHING;
     const endStream = head.length === 'none';
     const raw = rawFields([':status', String(head.status)], head.fields);
-    // Also where there is more to say after the body: that the rest of the request is not wanted.
-    const waitsForTrailers = head.mayHaveTrailers === true || !this.bodyTaken;
-    stream.respond(listOf(raw), endStream ? WITHOUT_BODY : waitsForTrailers ? WITH_TRAILERS : NO_DATE);
+    stream.respond(listOf(raw), endStream ? WITHOUT_BODY : WITH_BODY);
     const patienceMs = head.last === true ? LAST_MS : this.#connection.limits.idleMs;
     if (endStream) {
       this.#answered(patienceMs);
       if (!this.bodyTaken) this.#stop();
       return NOTHING;
     }
-    const sink = new H2Sink(stream, waitsForTrailers ? responseTrailers : null);
+    const sink = new H2Sink(stream, responseTrailers);
     return {
       write: (bytes) => sink.write(bytes),
       whenDrained: (resume) => sink.whenDrained(resume),
@@ -140,7 +135,7 @@ export class H2Request implements ClientRequest, Deadline {
         // Nobody asks for the rest of the request any more, and a reset that comes for it must find nothing unread.
         this.#drop();
         // Trailers leave in an immediate that was asked for before this one.
-        if (waitsForTrailers) stream.once('wantTrailers', () => setImmediate(() => this.#stop()));
+        stream.once('wantTrailers', () => setImmediate(() => this.#stop()));
       },
     };
   }

@@ -37,7 +37,6 @@ export class HeldBody implements BodySink {
 
 /** A body that is there as a whole. */
 export class WholeBody implements BodySource {
-  readonly mayHaveTrailers = false;
   readonly #bytes: Buffer;
 
   constructor(bytes: Buffer) {

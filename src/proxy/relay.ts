@@ -48,7 +48,6 @@ export function relay(
     reason,
     fields: reading.coding === null ? fields : withoutCoding(fields),
     length: reading.coding === null || body === null ? LENGTHS[framing.kind] : 'chunked',
-    mayHaveTrailers: body?.mayHaveTrailers ?? false,
   });
   record.overheadMs += performance.now() - answer.receivedMs;
   upstream.expireIn(answer.idleMs);

@@ -20,7 +20,7 @@ export function sendHead(upstream: Carrier, outgoing: Outgoing, flight: Flight):
   }
   const head = upstreamHeadFields(outgoing);
   if (!flight.spend(bytesOf(head), 'other')) flight.check();
-  return upstream.begin(head, source, trailersOf(outgoing, flight));
+  return upstream.begin(head, source !== null, trailersOf(outgoing, flight));
 }
 
 const trailersOf =

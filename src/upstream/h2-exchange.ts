@@ -7,7 +7,6 @@ import type { ResponseHead } from '../http1/response-head.ts';
 import type { Refused } from '../http1/syntax.ts';
 import type { RawFields } from '../http2/raw-fields.ts';
 import { readResponseHead } from '../http2/response-head.ts';
-import type { BodySource } from '../wire/body.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
 import { type BodyRules, H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
 import { rawOf } from '../wire/h2-fields.ts';
@@ -25,7 +24,7 @@ export interface StreamOwner {
   readonly limits: HeadLimits;
   readonly bodyRules: BodyRules;
   /** Opens a stream. */
-  request(head: RawFields, body: BodySource | null): ClientHttp2Stream;
+  request(head: RawFields, hasBody: boolean): ClientHttp2Stream;
   /** The exchange is over. */
   ended(exchange: H2Exchange): void;
   /** Closes the connection at once. */
@@ -74,11 +73,11 @@ export class H2Exchange implements Deadline {
   }
 
   /**
-   * Sends the head. The body, if there is one, has to go to the sink.
+   * Sends the head. The body, if there is one, goes to the sink.
    * @param trailersOf what of a trailer section may pass
    */
-  begin(head: RawFields, body: BodySource | null, trailersOf: (trailers: FieldList) => FieldList): H2Sink {
-    const stream = this.#upstream.request(head, body);
+  begin(head: RawFields, hasBody: boolean, trailersOf: (trailers: FieldList) => FieldList): H2Sink {
+    const stream = this.#upstream.request(head, hasBody);
     this.#stream = stream;
     stream.on('error', ignore);
     stream.on('close', () => this.#onClose());
@@ -86,7 +85,7 @@ export class H2Exchange implements Deadline {
     stream.on('response', (headers: Headers, flags: number, raw: string[]) =>
       this.#onResponse(rawOf(raw, headers), (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0),
     );
-    return new H2Sink(stream, body?.mayHaveTrailers === true ? trailersOf : null);
+    return new H2Sink(stream, trailersOf);
   }
 
   /** Waits for the answer. Rejects with what went wrong, `retryable` if nothing of it came. */

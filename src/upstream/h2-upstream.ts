@@ -2,7 +2,6 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import type { Socket } from 'node:net';
 import type { HeadLimits } from '../http1/head.ts';
 import { type RawFields, readTrailers } from '../http2/raw-fields.ts';
-import type { BodySource } from '../wire/body.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
 import type { BodyRules } from '../wire/h2-body.ts';
 import { listOf } from '../wire/h2-fields.ts';
@@ -102,9 +101,8 @@ export class H2Upstream implements Deadline, StreamOwner {
     return exchange;
   }
 
-  request(head: RawFields, body: BodySource | null): ClientHttp2Stream {
-    const waitForTrailers = body?.mayHaveTrailers ?? false;
-    const stream = this.#session.request(listOf(head), { endStream: body === null, waitForTrailers });
+  request(head: RawFields, hasBody: boolean): ClientHttp2Stream {
+    const stream = this.#session.request(listOf(head), { endStream: !hasBody, waitForTrailers: hasBody });
     if (this.#hasEnded) stream.destroy(new Error('the connection was ended'));
     return stream;
   }

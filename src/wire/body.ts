@@ -16,8 +16,6 @@ export type BodyFailure = ProxyError | null;
 
 /** Where the bytes of a body come from. */
 export interface BodySource {
-  /** Whether a trailer section may follow, as far as is known now. A sink that need not wait for one sends the end with the last bytes. */
-  readonly mayHaveTrailers: boolean;
   /**
    * Moves the body to the sink until its end or its failure, and says so then: at once if all of it is here, else by a promise that never
    * rejects. Call it at most once. After a failure the sink has not been ended: whoever owns it must make the truncation visible to its reader.

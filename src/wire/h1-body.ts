@@ -37,10 +37,6 @@ export class H1Body implements BodySource, WireOwner {
     this.#faults = faults;
   }
 
-  get mayHaveTrailers(): boolean {
-    return this.#reader.mayHaveTrailers;
-  }
-
   moveTo(sink: BodySink, onBytes: (count: number) => void): BodyFailure | Promise<BodyFailure> {
     this.#sink = sink;
     this.#onBytes = onBytes;

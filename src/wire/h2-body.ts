@@ -50,10 +50,6 @@ export class H2Body implements BodySource {
     });
   }
 
-  get mayHaveTrailers(): boolean {
-    return !this.#isHere() || this.#trailers?.length !== 0;
-  }
-
   moveTo(sink: BodySink, onBytes: (count: number) => void): BodyFailure | Promise<BodyFailure> {
     const stream = this.#stream;
     if (this.#isHere() && stream.readableLength <= HANDED_BYTES_MAX) return this.#handTo(sink, onBytes);
@@ -149,13 +145,14 @@ export class H2Body implements BodySource {
 /** How a body leaves on an HTTP/2 stream. */
 export class H2Sink implements BodySink {
   readonly #stream: Http2Stream;
-  readonly #trailersOf: ((trailers: FieldList) => FieldList) | null;
+  readonly #trailersOf: (trailers: FieldList) => FieldList;
 
   /**
-   * @param trailersOf what of a trailer section may pass, called once, at the end of the body, where the stream was opened with
-   *   `waitForTrailers`; else null, and the last bytes take the end with them
+   * @param stream opened with `waitForTrailers`, always: without it Node closes the stream before it hears that the last bytes were written, and makes
+   *   an error of that, which costs more than trailers that are empty
+   * @param trailersOf what of a trailer section may pass; called once, at the end of the body
    */
-  constructor(stream: Http2Stream, trailersOf: ((trailers: FieldList) => FieldList) | null) {
+  constructor(stream: Http2Stream, trailersOf: (trailers: FieldList) => FieldList) {
     this.#stream = stream;
     this.#trailersOf = trailersOf;
   }
@@ -170,11 +167,8 @@ export class H2Sink implements BodySink {
 
   end(trailers: FieldList): void {
     const stream = this.#stream;
-    const trailersOf = this.#trailersOf;
-    if (trailersOf !== null) {
-      const safe = trailers.length === 0 ? trailers : trailersOf(trailers);
-      stream.on('wantTrailers', () => stream.sendTrailers(headersObject(safe)));
-    }
+    const safe = trailers.length === 0 ? trailers : this.#trailersOf(trailers);
+    stream.on('wantTrailers', () => stream.sendTrailers(headersObject(safe)));
     stream.end();
   }
 }

@@ -94,4 +94,4 @@ function receivedOf({ head }: Message<RequestHead>): Received | null {
   }
 }
 
-const SOURCE = { mayHaveTrailers: true, moveTo: () => null };
+const SOURCE = { moveTo: () => null };

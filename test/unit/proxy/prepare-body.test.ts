@@ -42,7 +42,7 @@ describe('a body that is held', () => {
     const policy = compilePolicy(sandbox({ rules: rules({ inject }) }));
     const plan = policy.rulesFor('api.example.com')?.planAt(0);
     if (plan === undefined) throw new Error('no rule names the host');
-    const body: BodySource = { mayHaveTrailers: false, moveTo: () => new Promise(nothing) };
+    const body: BodySource = { moveTo: () => new Promise(nothing) };
     const before = deadlines.size;
     const flight = new Flight(client, exchangeRecord());
     const received = { head, body, chunked: false, websocketKey: null } as unknown as Parameters<typeof prepareBody>[0]; // a target is not looked at

@@ -3,7 +3,6 @@ import { duplexPair } from 'node:stream';
 import { expect, it } from 'vitest';
 import { H2Upstream } from '../../../src/upstream/h2-upstream.ts';
 import { Origin } from '../../../src/upstream/origin.ts';
-import type { BodySource } from '../../../src/wire/body.ts';
 import { PREFACE, SETTING, settings, TYPE, windowUpdate } from '../../support/h2-frames.ts';
 import { FramePeer } from '../../support/h2-peer.ts';
 
@@ -16,8 +15,7 @@ it('an exchange that is given up is over at once, and a connection on which its 
   const upstream = new H2Upstream(target, { socket, raw: null }, { headBytes: 65_536, headFields: 200 }, () => {});
   const exchange = upstream.exchange();
   const pseudo = [':method', 'POST', ':scheme', 'https', ':authority', 'origin.test', ':path', '/'];
-  const body: BodySource = { mayHaveTrailers: false, moveTo: () => null };
-  const sink = exchange.begin({ list: pseudo, sensitive: [] }, body, () => []);
+  const sink = exchange.begin({ list: pseudo, sensitive: [] }, true, () => []);
   await origin.frame(TYPE.HEADERS);
   theirs.pause();
   sink.write(Buffer.alloc(1_000_000));

@@ -51,7 +51,7 @@ async function answered(...frames: readonly Buffer[]): Promise<Moved> {
   const target = new Origin('default', 'https', 'origin.test', 443, 'named');
   const upstream = new H2Upstream(target, { socket, raw: null }, limits, () => {});
   const exchange = upstream.exchange();
-  exchange.begin({ list: [':method', 'GET', ':scheme', 'https', ':path', '/'], sensitive: [] }, null, () => []);
+  exchange.begin({ list: [':method', 'GET', ':scheme', 'https', ':path', '/'], sensitive: [] }, false, () => []);
   await origin.frame(TYPE.HEADERS);
   const head = headers(1, block([[':status', '200']]));
   origin.send(head, ...frames);
