@@ -19,6 +19,10 @@ interface Answer {
 }
 
 const CACHE_ENTRIES_MAX = 4_096;
+/** Addresses in all of these, some 500 bytes each. */
+const CACHE_ADDRESSES_MAX = 32_768;
+/** Addresses of one family that are kept of an answer. Thousands fit into one, and whoever serves a domain has names without end. */
+const FAMILY_ADDRESSES_MAX = 128;
 /** A question that is lost is sent once more, after half the time. */
 const TRIES = 2;
 /** How long the addresses of one family wait for those of the other (RFC 8305 section 3). Servers exist that never answer for AAAA. */
@@ -32,6 +36,7 @@ const LOOPBACK = ['127.0.0.1', '::1'].map(knownIp);
 export class HostResolver {
   readonly #options: ResolverOptions;
   readonly #cache = new Map<string, Answer>();
+  #cachedAddresses = 0;
   readonly #pending = new Map<string, Promise<readonly Ip[]>>();
   readonly #dns: Resolver | null;
 
@@ -81,23 +86,32 @@ export class HostResolver {
     const texts = this.#dns === null ? await systemAnswer(host) : await dnsAnswer(this.#dns, host);
     const ips = texts.map(parseIp).filter((ip) => ip !== null);
     if (ips.length === 0) throw failed(host, undefined);
-    if (this.#cache.size >= CACHE_ENTRIES_MAX) this.#dropOldest();
-    this.#cache.delete(host);
-    this.#cache.set(host, { ips, untilMs: performance.now() + this.#options.cacheMs });
+    this.#keep(host, ips);
     return ips;
   }
 
-  #dropOldest(): void {
-    for (const host of this.#cache.keys()) {
-      this.#cache.delete(host);
-      return;
+  /** In place of the oldest where there is no room. */
+  #keep(host: string, ips: readonly Ip[]): void {
+    this.#forget(host);
+    for (const oldest of this.#cache.keys()) {
+      if (this.#cache.size < CACHE_ENTRIES_MAX && this.#cachedAddresses + ips.length <= CACHE_ADDRESSES_MAX) break;
+      this.#forget(oldest);
     }
+    this.#cachedAddresses += ips.length;
+    this.#cache.set(host, { ips, untilMs: performance.now() + this.#options.cacheMs });
+  }
+
+  #forget(host: string): void {
+    this.#cachedAddresses -= this.#cache.get(host)?.ips.length ?? 0;
+    this.#cache.delete(host);
   }
 }
 
 async function systemAnswer(host: string): Promise<string[]> {
   try {
-    return (await lookup(host, { all: true, order: 'verbatim' })).map((answer) => answer.address);
+    const found = await lookup(host, { all: true, order: 'verbatim' });
+    // It has put them in an order of its own (RFC 6724).
+    return found.slice(0, 2 * FAMILY_ADDRESSES_MAX).map(({ address }) => address);
   } catch (cause) {
     throw failed(host, cause);
   }
@@ -114,7 +128,7 @@ async function dnsAnswer(dns: Resolver, host: string): Promise<string[]> {
   const found: string[][] = [[], []];
   const questions = [dns.resolve6(host), dns.resolve4(host)];
   const noted = questions.map(async (question, family) => {
-    found[family] = await question;
+    found[family] = (await question).slice(0, FAMILY_ADDRESSES_MAX);
   });
   const all = Promise.allSettled(noted);
   await Promise.any(noted).catch((cause: AggregateError) => {

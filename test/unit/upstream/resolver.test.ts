@@ -54,4 +54,17 @@ describe('a resolver', () => {
     dns.zone['a.test'] = ['192.0.2.1'];
     expect(texts(await resolver.resolve('a.test'))).toEqual(['192.0.2.1']);
   });
+
+  it('keeps no more of an answer, and of all answers, than a bound, however many addresses a server makes up', async () => {
+    const many = Array.from({ length: 2_000 }, (_, index) => `192.0.${index >> 8}.${index & 0xff}`);
+    const dns = await startDns(Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`${index}.test`, many])));
+    const servers = [`127.0.0.1:${dns.port}`];
+    const resolver = new HostResolver({ servers, hosts: new Map(), cacheMs: 60_000, timeoutMs: 1_000 });
+    expect(texts(await resolver.resolve('0.test'))).toEqual(many.slice(0, 128));
+    for (let index = 1; index < 300; index++) await resolver.resolve(`${index}.test`);
+    // 256 of them fit.
+    expect(resolver.known('43.test')).toBeNull();
+    expect(resolver.known('44.test')).toHaveLength(128);
+    expect(resolver.known('299.test')).toHaveLength(128);
+  });
 });
