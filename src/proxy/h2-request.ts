@@ -11,6 +11,7 @@ import type { BodyFailure, BodySink, BodySource } from '../wire/body.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
 import { H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
 import { headersObject, listOf } from '../wire/h2-fields.ts';
+import { resetStream } from '../wire/h2-reset.ts';
 import type { AnswerHead, ClientRequest } from './client-request.ts';
 
 const SIDE = { side: 'client', invalid: 'FRAMING_INVALID', cut: 'REQUEST_INVALID' } as const;
@@ -158,7 +159,7 @@ export class H2Request implements ClientRequest, Deadline {
   #reset(code: number): void {
     this.#isReset = true;
     this.#expireIn(this.#connection.limits.idleMs);
-    this.#stream.close(code);
+    resetStream(this.#stream, code);
   }
 
   #left(): void {

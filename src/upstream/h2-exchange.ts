@@ -10,6 +10,7 @@ import { readResponseHead } from '../http2/response-head.ts';
 import { type Deadline, deadlines } from '../wire/deadlines.ts';
 import { type BodyRules, H2Body, H2Sink, StreamReset } from '../wire/h2-body.ts';
 import { rawOf } from '../wire/h2-fields.ts';
+import { resetStream } from '../wire/h2-reset.ts';
 import { type Awaiting, INTERIM_MAX, type UpstreamResponse } from './awaiting.ts';
 import type { Origin } from './origin.ts';
 
@@ -132,7 +133,7 @@ export class H2Exchange implements Deadline {
     this.#giveUp();
     // One that both sides have ended takes no reset, and what nobody reads of it keeps it.
     if (stream.closed) stream.destroy();
-    else stream.close(constants.NGHTTP2_CANCEL);
+    else resetStream(stream, constants.NGHTTP2_CANCEL);
   }
 
   /** The answer is complete. The host need not wait for the rest of a request that it has answered. */
