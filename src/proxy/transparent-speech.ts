@@ -26,6 +26,11 @@ export class SpeechReader {
   isPostgres = false;
   #askedForGss = false;
 
+  /** The client asked something and was answered, whatever it says next. */
+  get hasAnswered(): boolean {
+    return this.isPostgres || this.#askedForGss;
+  }
+
   /** Looks at all bytes that are there. Never throws. */
   read(bytes: Buffer): SpeechReading {
     const [first] = bytes;

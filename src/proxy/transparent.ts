@@ -62,7 +62,7 @@ async function speechOn(client: RedirectedClient, { services }: TunnelConnection
     return null;
   });
   if (speech !== null) return speech;
-  if (wire.inbox.length === 0 && !reader.isPostgres) return null;
+  if (wire.inbox.length === 0 && !reader.hasAnswered) return null;
   const code = wire.ended ? 'REQUEST_INVALID' : 'REQUEST_TIMEOUT';
   const reason = wire.ended
     ? 'the client left before its first message was whole'

@@ -184,6 +184,23 @@ describe("PostgreSQL's questions before TLS", () => {
     expect(await client.untilEnded()).toBe('');
   });
 
+  it.each([
+    ['GSSAPI', GSSENC_REQUEST, /^N/],
+    ['TLS', SSL_REQUEST, /^S/],
+  ])('and then silence, or leaving, stand in the audit: %s', async (_what, question, answer) => {
+    const { postern, redirected, opaque } = scene();
+    const before = postern.audit.length;
+    const codes = (code: string) => postern.audit.slice(before).find((line) => line.code === code);
+    const [silent, leaving] = [await redirected(opaque.port), await redirected(opaque.port)];
+    for (const client of [silent, leaving]) {
+      client.send(question);
+      await client.take(answer);
+    }
+    leaving.end();
+    await postern.until(() => codes('REQUEST_INVALID'));
+    await postern.until(() => codes('REQUEST_TIMEOUT'));
+  });
+
   it('may not ask for GSSAPI twice', async () => {
     const { redirected, opaque } = scene();
     const client = await redirected(opaque.port);
