@@ -12,7 +12,7 @@ export interface TcpTarget {
   readonly addresses: readonly Ip[];
 }
 
-/** Milliseconds before the next address is tried beside the one that has not answered (RFC 8305 section 5). */
+/** Milliseconds before the next address is tried in place of the one that has not answered. RFC 8305 section 5 has both go on, which Node has not. */
 const NEXT_ADDRESS_MS = 250;
 
 /** What the system answers when this machine or process has no more of something: descriptors, ports of its own, memory. */
