@@ -106,10 +106,19 @@ async function serveDns(
     const length = Buffer.alloc(LENGTH_BYTES);
     length.writeUInt16BE(answer.length);
     wire.write(Buffer.concat([length, answer]));
-    // Who asks and does not read is not answered further.
-    if (wire.isFull) break;
+    // Who asks and does not read is not answered further; who asks much at once is.
+    if (wire.isFull && !(await drained(wire))) break;
   }
   closeGently(wire);
+}
+
+/** Whether the answers so far have left in time. */
+function drained(wire: Wire): Promise<boolean> {
+  return new Promise((resolve) => {
+    wire.give({ onReadable: () => {}, onGone: () => resolve(false), onDeadline: () => resolve(false) });
+    wire.expireIn(IDLE_MS);
+    wire.whenDrained(() => resolve(true));
+  });
 }
 
 /** A copy of the first message; empty if there cannot be one; null while it is not whole. */

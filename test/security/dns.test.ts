@@ -203,6 +203,17 @@ describe('a TCP connection to the DNS listener', () => {
     expect(await client.untilEnded()).toBe('');
   });
 
+  it('has all that it asks at once answered, as it reads', async () => {
+    const { port } = scene();
+    const question = queryBytes('api.test');
+    const asked = Buffer.concat([Buffer.from([0, question.length]), question]).toString('latin1');
+    const reading = await connectRaw(port);
+    reading.send(asked.repeat(2_500));
+    reading.end();
+    // An answer has one record more than its question.
+    expect(await reading.untilEnded()).toHaveLength(2_500 * (asked.length + 16));
+  });
+
   it('is not reached through the proxy', async () => {
     const { postern, port } = scene();
     postern.write(
