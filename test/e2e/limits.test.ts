@@ -148,7 +148,7 @@ describe('an origin', () => {
   });
 
   it('that accepts no connection is CONNECT_TIMEOUT', async () => {
-    const port = await fullListener();
+    const { port } = await fullListener();
     const policies = `version: 1\nrules:\n  - { hosts: [plain.test], schemes: [http], ports: [${port}] }\n`;
     const postern = await startPostern({ policies, ...loopback({ connect: '1s' }) });
     const client = await connectRaw(postern.proxyPort);

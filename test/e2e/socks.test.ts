@@ -31,7 +31,7 @@ async function start() {
   const origin = await startOrigin({ tls: certificateFor('origin.test'), onConnection: answering(OK) });
   const plain = await startOrigin({ onConnection: answering(OK) });
   const raw = await startOrigin();
-  const full = await fullListener();
+  const { port: full } = await fullListener();
   const policies = `version: 1
 secrets: { token: { file: ../secret.txt } }
 rules:

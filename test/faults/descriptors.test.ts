@@ -70,7 +70,7 @@ describe('upstream connections that are idle', () => {
 
 describe('clients that leave while their connection is dialled', () => {
   it.each(['a request', 'an opaque tunnel'])('leave no dial behind, for %s: others are served at once', async (use) => {
-    const port = await fullListener();
+    const { port } = await fullListener();
     const { origin, postern, get } = await scene(port);
     const authority = `127.0.0.1:${port}`;
     const ask =

@@ -123,7 +123,7 @@ describe('a parent that cannot be reached', () => {
   });
 
   it('is given up when nothing accepts in time', async () => {
-    const port = await fullListener();
+    const { port } = await fullListener();
     const { authority, tunnel } = await startScene({ settings: through({ port }), limits: { connect: '1s' } });
     const client = await tunnel();
     client.send(`GET / HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);

@@ -2,8 +2,14 @@ import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { closeAfterTest } from './closing.ts';
 
+export interface FullListener {
+  readonly port: number;
+  /** It takes what waits, and what is tried from now on; the kernel tries again a second after the first time. */
+  open(): void;
+}
+
 /** A port whose listener is stopped and whose queue is full: the kernel lets further connections wait. */
-export async function fullListener(): Promise<number> {
+export async function fullListener(): Promise<FullListener> {
   const script =
     "const s = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port));";
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -19,5 +25,5 @@ export async function fullListener(): Promise<number> {
       setTimeout(resolve, 100);
     });
   }
-  return port;
+  return { port, open: () => child.kill('SIGCONT') };
 }
