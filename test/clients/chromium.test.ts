@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { browserWorld } from '../support/browser-page.ts';
-import { timesText } from '../support/client-events.ts';
 import { client, versionOf } from '../support/client-matrix.ts';
 import { isInstalled } from '../support/command.ts';
 
-const { world, timesMs, trustCa, visit } = browserWorld();
+const { world, trustCa, visit, proveThat } = browserWorld();
 
 /** It asks hosts of its maker's at every start otherwise. As root it has no sandbox of its own. */
 const FLAGS = [
@@ -30,19 +29,5 @@ client(
     install: 'apt-get install chromium libnss3-tools',
     needs: '`certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n postern -i ca.pem`',
   },
-  (prove) => {
-    const timeoutMs = 60_000;
-    const what = 'a page that fetches, posts, loads an image and has raw `[ ] | ^ { }` in a query';
-    prove(
-      { protocol: 'h1', what: `${what}, with events and a WebSocket`, timeoutMs, opensWebSocket: true },
-      async (tell) => {
-        await opens('h1');
-        tell(timesText(timesMs));
-      },
-    );
-    prove({ protocol: 'h2', what: 'the same page', timeoutMs, opensWebSocket: true }, async (tell) => {
-      await opens('both');
-      tell(timesText(timesMs));
-    });
-  },
+  (prove) => proveThat(prove, opens),
 );

@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
-import { eventServer } from './client-events.ts';
+import { eventServer, timesText } from './client-events.ts';
+import type { Prove } from './client-matrix.ts';
 import { type Answer, echo, echoed, MIB, type Seen } from './client-origin.ts';
 import { echoServer } from './client-websocket.ts';
 import { type ClientWorld, clientWorld } from './client-world.ts';
@@ -21,13 +22,16 @@ export interface Browser {
 /** One origin that speaks HTTP/1.1 and one that speaks both, each with the page `test/clients/page.html` and all that it asks for. */
 export interface BrowserWorld {
   readonly world: () => ClientWorld;
-  /** Of the last stream of events. */
-  readonly timesMs: readonly number[];
   /** Puts the CA into a store of NSS, which is where browsers read roots besides their own. The folder is made. */
   trustCa(store: string): Promise<void>;
   /** Opens the page of that origin in a browser of its own, and holds it to what a page does without a proxy. */
   visit(origin: 'h1' | 'both', browser: Browser): Promise<void>;
+  /** Both proofs of a browser that opens the page of an origin so. */
+  proveThat(prove: Prove, opens: (origin: 'h1' | 'both') => Promise<void>): void;
 }
+
+const PAGE =
+  'a page that fetches, posts, loads an image and has raw `[ ] | ^ { }` in a query, with events and a WebSocket';
 
 export function browserWorld(): BrowserWorld {
   const page = readFileSync(fileURLToPath(new URL('../clients/page.html', import.meta.url)));
@@ -49,7 +53,17 @@ export function browserWorld(): BrowserWorld {
   const world = clientWorld({ origins: { h1: origin, both: { speaks: 'h2', ...origin } } });
   return {
     world,
-    timesMs: events.timesMs,
+    proveThat: (prove, opens) => {
+      const common = { timeoutMs: 60_000, opensWebSocket: true };
+      prove({ ...common, protocol: 'h1', what: PAGE }, async (tell) => {
+        await opens('h1');
+        tell(timesText(events.timesMs));
+      });
+      prove({ ...common, protocol: 'h2', what: 'the same page' }, async (tell) => {
+        await opens('both');
+        tell(timesText(events.timesMs));
+      });
+    },
     trustCa: (store) => trustCa(world(), store),
     visit: async (name, { command, rawTarget }) => {
       const done = new Promise<Results>((resolve) => {
